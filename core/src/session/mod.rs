@@ -1,0 +1,76 @@
+//! The façade: an engine as a value that takes messages and yields messages.
+//!
+//! [`Session::handle`] takes what a person does, [`Session::advance`] lets simulated time pass,
+//! [`Session::take_outputs`] hands out what there is to show. Nothing else goes in or out, so a
+//! journal of (time, input) pairs and the seed are the whole session: [`Session::replay`].
+
+mod journal;
+pub mod protocol;
+
+pub use journal::{Entry, Journal};
+use protocol::{Input, Output};
+
+use crate::sim::{Advance, Sim, Time};
+
+/// A sandbox: one simulated world and the people's windows on it.
+pub struct Session {
+    sim: Sim,
+    journal: Journal,
+    outputs: Vec<Output>,
+}
+
+impl Session {
+    /// A new sandbox. `start` is what its clocks show at first; with the same seed and start and
+    /// the same inputs at the same times, two sessions are equal.
+    pub fn new(seed: u64, start: Time) -> Self {
+        Session {
+            sim: Sim::new(seed, start),
+            journal: Journal::new(seed, start),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Plays a journal from its beginning up to its last entry, without leaving out simulated time.
+    /// Outputs on the way are kept (terminals need them); take them afterwards.
+    pub fn replay(journal: &Journal) -> Self {
+        let mut session = Session::new(journal.seed, Time::from_micros(journal.start_us));
+        for entry in &journal.entries {
+            while !session.advance(Time::from_micros(entry.at_us), 1_000_000).reached {}
+            session.handle(entry.input.clone());
+        }
+        session
+    }
+
+    /// Takes an input, now.
+    pub fn handle(&mut self, input: Input) {
+        if !input.is_query() {
+            self.journal.push(self.sim.now(), input.clone());
+        }
+    }
+
+    /// Lets time pass until `until`, taking at most `budget` steps of work.
+    pub fn advance(&mut self, until: Time, budget: u64) -> Advance {
+        self.sim.advance(until, budget)
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Time {
+        self.sim.now()
+    }
+
+    /// When something happens next by itself; `None` if nothing will.
+    pub fn next_due(&self) -> Option<Time> {
+        self.sim.next_due()
+    }
+
+    /// What there is to show since the last call, in order. Changes of the view are gathered here,
+    /// so calling it once a frame sends each changed row once.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Everything that was done so far.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+}
