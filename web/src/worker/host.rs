@@ -1,0 +1,260 @@
+//! The session's keeper: messages in, slices of work, messages out.
+
+use std::{collections::VecDeque, time::Duration};
+
+use sandbar_core::{
+    session::{Entry, Journal, Session, protocol::Output},
+    sim::Time,
+};
+
+use super::pace::Pace;
+use crate::protocol::{FromEngine, ToEngine};
+
+/// Real milliseconds of work before messages get a turn.
+const SLICE_MS: f64 = 8.0;
+/// Real milliseconds between two messages of outputs.
+const FRAME_MS: f64 = 16.0;
+/// Steps between two looks at the real clock.
+const STEPS: u64 = 64;
+/// Simulated time that one "next event" may pass at most.
+const STEP_LIMIT: Duration = Duration::from_secs(3_600);
+
+/// What a host needs of the world around it.
+pub trait Outside {
+    /// Real time in milliseconds, from any fixed point.
+    fn now_ms(&self) -> f64;
+    /// Sends a message to the page.
+    fn post(&self, message: FromEngine);
+}
+
+/// When a host wants [`Host::wake`] to be called.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Next {
+    /// As soon as waiting messages were delivered.
+    Now,
+    /// After so many real milliseconds.
+    After(f64),
+    /// Not before a message comes.
+    Never,
+}
+
+/// A running session and its clock.
+struct Running {
+    session: Session,
+    pace: Pace,
+    /// What remains to be played of a journal, and where to go on to after it.
+    replay: VecDeque<Entry>,
+    replaying: bool,
+    /// Fast forward to here.
+    hurry: Option<Time>,
+    /// Outputs taken early by "next event".
+    held: Vec<Output>,
+    /// Entries of the journal that the page knows.
+    told: usize,
+    behind: bool,
+    /// Whether anything happened since the last flush.
+    dirty: bool,
+    flushed_ms: f64,
+    /// Where the rate was measured from: real and simulated time.
+    measured: (f64, Time),
+    rate: f64,
+}
+
+/// Keeps a session in step with real time.
+pub struct Host<O> {
+    outside: O,
+    running: Option<Running>,
+}
+
+impl<O: Outside> Host<O> {
+    /// A host without a session; [`ToEngine::Init`] brings one.
+    pub fn new(outside: O) -> Self {
+        Host { outside, running: None }
+    }
+
+    /// Takes a message, does what can be done in a slice and says when to go on.
+    pub fn receive(&mut self, message: ToEngine) -> Next {
+        if let ToEngine::Ping(n) = message {
+            self.outside.post(FromEngine::Pong(n));
+        } else if let ToEngine::Init { seed, start_ms, journal, resume_ms } = message {
+            self.init(seed, start_ms, journal, resume_ms);
+        } else if let Some(running) = &mut self.running {
+            running.catch_up(&self.outside);
+            running.take(message, &self.outside);
+        }
+        self.wake()
+    }
+
+    /// Works for a slice and says when to go on.
+    pub fn wake(&mut self) -> Next {
+        let Some(running) = &mut self.running else { return Next::Never };
+        let reached = running.slice(&self.outside);
+        let now = self.outside.now_ms();
+        let flush_in = running.flushed_ms + FRAME_MS - now;
+        if running.dirty && !running.replaying && flush_in <= 0.0 {
+            running.flush(&self.outside);
+        }
+        if !reached {
+            return Next::Now;
+        }
+        let due = running.session.next_due().and_then(|due| running.pace.wait_ms(now, due));
+        let flush = running.dirty.then_some(flush_in.max(0.0));
+        match (due, flush) {
+            (None, None) => Next::Never,
+            (Some(a), Some(b)) => Next::After(a.min(b)),
+            (Some(a), None) | (None, Some(a)) => Next::After(a),
+        }
+    }
+
+    fn init(&mut self, seed: u64, start_ms: u64, journal: Option<Journal>, resume_ms: u64) {
+        let now = self.outside.now_ms();
+        let (seed, start) = match &journal {
+            Some(j) => (j.seed, Time::from_micros(j.start_us)),
+            None => (seed, Time::from_millis(start_ms)),
+        };
+        let replay: VecDeque<Entry> = journal.map(|j| j.entries.into()).unwrap_or_default();
+        let resume = Time::from_millis(resume_ms);
+        let mut running = Running {
+            session: Session::new(seed, start),
+            pace: Pace::new(1, now, start),
+            told: replay.len(),
+            hurry: (resume > start).then_some(resume),
+            replay,
+            replaying: true,
+            held: Vec::new(),
+            behind: false,
+            dirty: true,
+            flushed_ms: f64::NEG_INFINITY,
+            measured: (now, start),
+            rate: 1.0,
+        };
+        running.dirty = true;
+        self.running = Some(running);
+    }
+}
+
+impl Running {
+    /// Brings simulated time up to now where that takes no longer than a slice, so that an input
+    /// happens when the person did it.
+    fn catch_up(&mut self, outside: &impl Outside) {
+        if !self.replaying && self.hurry.is_none() {
+            self.slice(outside);
+        }
+    }
+
+    fn take(&mut self, message: ToEngine, outside: &impl Outside) {
+        let now = outside.now_ms();
+        match message {
+            ToEngine::Input(input) => {
+                self.session.handle(input);
+                let entries = &self.session.journal().entries;
+                if let Some(new) = entries.get(self.told..).filter(|new| !new.is_empty()) {
+                    outside.post(FromEngine::JournalAppend(new.to_vec()));
+                    self.told = entries.len();
+                }
+            }
+            ToEngine::Speed { factor } => {
+                self.pace.set(factor, now, self.session.now());
+                self.measured = (now, self.session.now());
+                self.rate = f64::from(factor);
+                self.behind = false;
+                self.hurry = None;
+            }
+            ToEngine::FastForward { until_ms } => self.hurry = Some(Time::from_millis(until_ms)),
+            ToEngine::StepNextEvent => self.step(outside),
+            ToEngine::Journal => {
+                outside.post(FromEngine::Journal(self.session.journal().clone()));
+            }
+            ToEngine::Init { .. } | ToEngine::Ping(_) => {}
+        }
+        self.dirty = true;
+    }
+
+    /// Works for at most a slice; true if there is nothing left to do now.
+    fn slice(&mut self, outside: &impl Outside) -> bool {
+        let end = outside.now_ms() + SLICE_MS;
+        loop {
+            let now = outside.now_ms();
+            let target = self.target(now);
+            let got = self.session.advance(target, STEPS);
+            self.dirty |= got.steps > 0;
+            if got.reached && self.arrived(target, outside) {
+                self.behind = false;
+                return true;
+            }
+            let now = outside.now_ms();
+            if now >= end {
+                let steady = !self.replaying && self.hurry.is_none();
+                self.behind = steady && (self.behind || self.pace.give_up(now, self.session.now()));
+                if steady {
+                    self.pace.give_up(now, self.session.now());
+                }
+                return false;
+            }
+        }
+    }
+
+    /// Where time should be now.
+    fn target(&self, now: f64) -> Time {
+        match (self.replay.front(), self.hurry) {
+            (Some(entry), _) => Time::from_micros(entry.at_us),
+            (None, Some(until)) => until.max(self.session.now()),
+            (None, None) => self.pace.target(now).max(self.session.now()),
+        }
+    }
+
+    /// The wanted time was reached: false if there is another one to go to at once.
+    fn arrived(&mut self, target: Time, outside: &impl Outside) -> bool {
+        if let Some(entry) = self.replay.pop_front() {
+            self.session.handle(entry.input);
+            return false;
+        }
+        let hurried = self.hurry.take_if(|until| *until <= target).is_some();
+        if hurried || self.replaying {
+            self.pace.set(self.pace.factor(), outside.now_ms(), self.session.now());
+            self.measured = (outside.now_ms(), self.session.now());
+        }
+        if std::mem::take(&mut self.replaying) {
+            outside.post(FromEngine::Ready { now_ms: self.session.now().as_millis() });
+            return false;
+        }
+        !hurried
+    }
+
+    /// Goes on to the next thing there is to show.
+    fn step(&mut self, outside: &impl Outside) {
+        let end = outside.now_ms() + 4.0 * SLICE_MS;
+        let limit = self.session.now() + STEP_LIMIT;
+        while let Some(due) = self.session.next_due().filter(|due| *due <= limit) {
+            self.session.advance(due, STEPS);
+            self.held.extend(self.session.take_outputs());
+            if !self.held.is_empty() || outside.now_ms() >= end {
+                break;
+            }
+        }
+        self.pace.set(self.pace.factor(), outside.now_ms(), self.session.now());
+    }
+
+    fn flush(&mut self, outside: &impl Outside) {
+        let now = outside.now_ms();
+        let mut outputs = std::mem::take(&mut self.held);
+        outputs.extend(self.session.take_outputs());
+        if !outputs.is_empty() {
+            outside.post(FromEngine::Outputs(outputs));
+        }
+        let (since, from) = self.measured;
+        if now - since >= 1_000.0 {
+            let passed = self.session.now().since(from).as_secs_f64();
+            self.rate = passed * 1e3 / (now - since);
+            self.measured = (now, self.session.now());
+        }
+        outside.post(FromEngine::Clock {
+            now_ms: self.session.now().as_millis(),
+            speed: self.pace.factor(),
+            behind: self.behind,
+            rate: self.rate,
+        });
+        self.flushed_ms = now;
+        self.dirty = false;
+    }
+}
