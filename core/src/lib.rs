@@ -3,6 +3,10 @@
 //! - [`sim`]: the one clock, the one seed, the one event loop.
 //! - [`session`], [`view`]: the façade and the plain data that leaves it.
 
+pub mod api;
+pub mod apiserver;
+pub mod client;
 pub mod session;
 pub mod sim;
+pub mod store;
 pub mod view;

@@ -1,0 +1,222 @@
+//! The table of kinds: one line a kind, sorted by group and plural.
+//!
+//! A line makes its type storable ([`super::Typed`]), names it for commands (plural, short names,
+//! categories) and says which verbs the API serves. A kind is listed once the sandbox really does
+//! what it promises; discovery shows this table and nothing else.
+
+use std::{borrow::Cow, rc::Rc};
+
+use k8s_openapi::{
+    Resource,
+    api::{
+        apps::v1::*, coordination::v1::*, core::v1::*, discovery::v1::*, rbac::v1::*,
+        scheduling::v1::*, storage::v1::*,
+    },
+};
+use serde_json::Value;
+
+use super::object::{DynamicObject, Object, Typed, from_value};
+
+/// A kind's place in a cluster's table of kinds. Built-in kinds have the same place everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KindId(pub u16);
+
+type Decode = fn(&Kind, Value) -> Result<Box<dyn Object>, String>;
+
+/// What is known of a kind.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// Place in the table.
+    pub id: KindId,
+    /// API group, empty for the core group.
+    pub group: Cow<'static, str>,
+    /// `v1`.
+    pub version: Cow<'static, str>,
+    /// `Deployment`.
+    pub kind: Cow<'static, str>,
+    /// `deployments`.
+    pub plural: Cow<'static, str>,
+    /// `deployment`.
+    pub singular: Cow<'static, str>,
+    /// `deploy`.
+    pub short_names: Vec<Cow<'static, str>>,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// `all`.
+    pub categories: Vec<Cow<'static, str>>,
+    /// Subresources that the API serves, as discovery names them (`status`, `scale`, `log` …).
+    pub subresources: &'static [&'static str],
+    decode: Decode,
+}
+
+impl Kind {
+    /// `apps/v1`, or `v1` for the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// `deployments.apps`, or `pods` for the core group: how errors and `-o name` call it.
+    pub fn resource(&self) -> String {
+        qualified(&self.plural, &self.group)
+    }
+
+    /// `deployment.apps`, or `pod`: how kubectl's messages call one object.
+    pub fn singular_resource(&self) -> String {
+        qualified(&self.singular, &self.group)
+    }
+
+    /// Makes an object of this kind from JSON. Unknown fields are dropped here; the API server
+    /// reports them. Errors say which field had the wrong type.
+    pub fn decode(&self, value: Value) -> Result<Box<dyn Object>, String> {
+        (self.decode)(self, value)
+    }
+}
+
+fn qualified(name: &str, group: &str) -> String {
+    if group.is_empty() { name.to_string() } else { format!("{name}.{group}") }
+}
+
+fn decode_typed<T: Typed>(_: &Kind, value: Value) -> Result<Box<dyn Object>, String> {
+    from_value::<T>(value).map(|t| Box::new(t) as Box<dyn Object>).map_err(|e| e.to_string())
+}
+
+/// Decodes a custom resource.
+fn decode_dynamic(kind: &Kind, value: Value) -> Result<Box<dyn Object>, String> {
+    let Value::Object(mut rest) = value else { return Err("not an object".into()) };
+    rest.remove("apiVersion");
+    rest.remove("kind");
+    let metadata = match rest.remove("metadata") {
+        Some(metadata) => from_value(metadata).map_err(|e| e.to_string())?,
+        None => Default::default(),
+    };
+    Ok(Box::new(DynamicObject {
+        kind_id: kind.id,
+        api_version: kind.api_version(),
+        kind: kind.kind.to_string(),
+        metadata,
+        rest,
+    }))
+}
+
+macro_rules! kinds {
+    ($($type:ident $plural:literal [$($short:literal)*] $scope:ident
+       [$($category:literal)*] [$($sub:literal)*];)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Place { $($type),* }
+        $(impl Typed for $type { const ID: KindId = KindId(Place::$type as u16); })*
+        fn builtin() -> Vec<Kind> {
+            vec![$(Kind {
+                id: <$type as Typed>::ID,
+                group: Cow::Borrowed(<$type as Resource>::GROUP),
+                version: Cow::Borrowed(<$type as Resource>::VERSION),
+                kind: Cow::Borrowed(<$type as Resource>::KIND),
+                plural: Cow::Borrowed($plural),
+                singular: Cow::Owned(<$type as Resource>::KIND.to_ascii_lowercase()),
+                short_names: vec![$(Cow::Borrowed($short)),*],
+                namespaced: scope::$scope,
+                categories: vec![$(Cow::Borrowed($category)),*],
+                subresources: &[$($sub),*],
+                decode: decode_typed::<$type>,
+            }),*]
+        }
+    };
+}
+
+#[allow(non_upper_case_globals)]
+mod scope {
+    pub const namespaced: bool = true;
+    pub const cluster: bool = false;
+}
+
+// Type              plural                   short names  scope      categories subresources
+kinds! {
+    ConfigMap             "configmaps"             ["cm"]     namespaced []      [];
+    Endpoints             "endpoints"              ["ep"]     namespaced []      [];
+    Event                 "events"                 ["ev"]     namespaced []      [];
+    Namespace             "namespaces"             ["ns"]     cluster    []      ["finalize" "status"];
+    Node                  "nodes"                  ["no"]     cluster    []      ["status"];
+    Pod                   "pods"                   ["po"]     namespaced ["all"]
+        ["attach" "binding" "eviction" "exec" "log" "portforward" "status"];
+    Secret                "secrets"                []         namespaced []      [];
+    ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      [];
+    Service               "services"               ["svc"]    namespaced ["all"] ["status"];
+    ControllerRevision    "controllerrevisions"    []         namespaced []      [];
+    DaemonSet             "daemonsets"             ["ds"]     namespaced ["all"] ["status"];
+    Deployment            "deployments"            ["deploy"] namespaced ["all"] ["scale" "status"];
+    ReplicaSet            "replicasets"            ["rs"]     namespaced ["all"] ["scale" "status"];
+    Lease                 "leases"                 []         namespaced []      [];
+    EndpointSlice         "endpointslices"         []         namespaced []      [];
+    ClusterRoleBinding    "clusterrolebindings"    []         cluster    []      [];
+    ClusterRole           "clusterroles"           []         cluster    []      [];
+    RoleBinding           "rolebindings"           []         namespaced []      [];
+    Role                  "roles"                  []         namespaced []      [];
+    PriorityClass         "priorityclasses"        ["pc"]     cluster    []      [];
+    StorageClass          "storageclasses"         ["sc"]     cluster    []      [];
+}
+
+/// The kinds that a cluster serves: the built-in ones and its custom resources.
+#[derive(Clone, Debug)]
+pub struct KindTable {
+    kinds: Vec<Rc<Kind>>,
+}
+
+impl Default for KindTable {
+    fn default() -> Self {
+        KindTable { kinds: builtin().into_iter().map(Rc::new).collect() }
+    }
+}
+
+impl KindTable {
+    /// The kind at a place. Places come from this table, so they exist.
+    pub fn get(&self, id: KindId) -> &Rc<Kind> {
+        &self.kinds[id.0 as usize]
+    }
+
+    /// All kinds, in order of place.
+    pub fn iter(&self) -> impl Iterator<Item = &Rc<Kind>> {
+        self.kinds.iter()
+    }
+
+    /// By group, version and kind, as an object names it.
+    pub fn by_kind(&self, api_version: &str, kind: &str) -> Option<&Rc<Kind>> {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        self.kinds.iter().find(|k| k.group == group && k.version == version && k.kind == kind)
+    }
+
+    /// By group, version and plural, as a URL names it.
+    pub fn by_resource(&self, group: &str, version: &str, plural: &str) -> Option<&Rc<Kind>> {
+        self.kinds.iter().find(|k| k.group == group && k.version == version && k.plural == plural)
+    }
+
+    /// Adds a custom resource's kind and returns its place.
+    pub fn add_dynamic(&mut self, describe: impl FnOnce(KindId) -> Kind) -> KindId {
+        let id = KindId(self.kinds.len() as u16);
+        let mut kind = describe(id);
+        kind.decode = decode_dynamic;
+        self.kinds.push(Rc::new(kind));
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_match_the_table_and_lines_are_sorted_by_group_and_plural() {
+        let table = KindTable::default();
+        let names: Vec<_> = table.iter().map(|k| (k.group.clone(), k.plural.clone())).collect();
+        let mut sorted = names.clone();
+        sorted.sort();
+        assert_eq!(names, sorted);
+        for (place, kind) in table.iter().enumerate() {
+            assert_eq!(kind.id.0 as usize, place);
+        }
+        assert_eq!(table.get(Pod::ID).resource(), "pods");
+        assert_eq!(table.get(Deployment::ID).resource(), "deployments.apps");
+    }
+}

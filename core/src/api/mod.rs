@@ -1,0 +1,17 @@
+//! What an API object is: kinds, metadata, selectors, errors. No storage, no rules of any one kind.
+//!
+//! Invariant: typed objects are made from and turned into [`serde_json::Value`] in [`object`] only,
+//! so that the download carries each type's code once.
+
+pub mod duration;
+pub mod errors;
+pub mod kinds;
+pub mod meta;
+pub mod names;
+pub mod object;
+pub mod patch;
+pub mod selector;
+
+pub use errors::{FieldError, Status};
+pub use kinds::{Kind, KindId, KindTable};
+pub use object::{DynamicObject, ObjRef, Object, Typed};

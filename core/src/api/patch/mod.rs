@@ -1,0 +1,48 @@
+//! Patches: what they are and what they make of a document.
+
+use serde_json::Value;
+
+use super::Kind;
+
+/// The forms in which a change can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchType {
+    /// RFC 6902, `application/json-patch+json`.
+    Json,
+    /// RFC 7386, `application/merge-patch+json`.
+    Merge,
+    /// Kubernetes' own, lists merged by key, `application/strategic-merge-patch+json`.
+    Strategic,
+}
+
+/// The document after the patch. Errors are worded as the API server's.
+pub fn apply(
+    kind: &Kind,
+    patch_type: PatchType,
+    document: Value,
+    patch: Value,
+) -> Result<Value, String> {
+    let _ = kind;
+    match patch_type {
+        PatchType::Merge => Ok(merge(document, patch)),
+        PatchType::Json | PatchType::Strategic => Err("this patch type is not served yet".into()),
+    }
+}
+
+/// RFC 7386.
+pub fn merge(target: Value, patch: Value) -> Value {
+    let Value::Object(patch) = patch else { return patch };
+    let mut target = match target {
+        Value::Object(map) => map,
+        _ => serde_json::Map::new(),
+    };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(&key);
+        } else {
+            let old = target.remove(&key).unwrap_or(Value::Null);
+            target.insert(key, merge(old, value));
+        }
+    }
+    Value::Object(target)
+}

@@ -1,0 +1,188 @@
+//! Creating objects.
+
+use std::rc::Rc;
+
+use super::{
+    ApiServer, FieldValidation, RequestCx, admission, fields,
+    strategy::{self, StrategyCx},
+};
+use crate::{
+    api::{FieldError, Kind, KindId, ObjRef, Object, Status, Typed, meta, names},
+    store::WriteError,
+};
+use k8s_openapi::api::core::v1::Namespace;
+
+/// How often a taken random name is replaced by another (`maxNameGenerationCreateAttempts`).
+const NAME_ATTEMPTS: usize = 8;
+
+/// Where a new object goes.
+#[derive(Clone, Debug, Default)]
+pub struct CreateOptions<'a> {
+    /// The namespace of the request; empty for cluster-scoped kinds.
+    pub namespace: &'a str,
+}
+
+impl ApiServer {
+    /// Creates an object. Errors: AlreadyExists, Invalid, Forbidden, NotFound (namespace),
+    /// BadRequest.
+    pub fn create(
+        &self,
+        cx: &RequestCx,
+        mut object: Box<dyn Object>,
+        options: &CreateOptions,
+    ) -> Result<ObjRef, Status> {
+        self.count_request();
+        let kind = self.kind(object.kind_id());
+        self.place(&kind, &mut *object, options.namespace)?;
+        let strategy = self.strategy(kind.id);
+        let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
+        strategy.defaults(&mut *object);
+        strategy.prepare_create(&scx, &mut *object);
+        self.stamp(&*strategy, &mut *object);
+        self.check_namespace(&kind, object.namespace(), object.name())?;
+        let attributes = admission::Attributes { api: self, request: cx, kind: &kind, old: None };
+        admission::admit(&attributes, &mut *object)?;
+        let mut errors = strategy::meta_errors(&kind, strategy.name_rule(), object.metadata());
+        errors.extend(strategy.validate(&scx, &*object));
+        if !errors.is_empty() {
+            return Err(Status::invalid(&kind, object.name(), errors));
+        }
+        for warning in strategy.warnings(&*object, None) {
+            cx.warn(warning);
+        }
+        if self.store().get(kind.id, object.namespace(), object.name()).is_some() {
+            return Err(Status::already_exists(&kind, object.name()));
+        }
+        strategy.allocate(&scx, &mut *object, None)?;
+        if cx.dry_run {
+            return Ok(object.into_rc());
+        }
+        let name = object.name().to_string();
+        let stored = self.store().create(object).map_err(|error| match error {
+            WriteError::Exists => Status::already_exists(&kind, &name),
+            WriteError::Changed => Status::modified(&kind, &name),
+        })?;
+        if let Some(ttl) = strategy.time_to_live() {
+            self.expire(stored.clone(), ttl);
+        }
+        Ok(stored)
+    }
+
+    /// Puts the object into the request's namespace and gives it a name.
+    fn place(&self, kind: &Kind, object: &mut dyn Object, namespace: &str) -> Result<(), Status> {
+        let meta = object.metadata_mut();
+        if !kind.namespaced {
+            meta.namespace = None;
+        } else if meta.namespace.as_deref().is_none_or(str::is_empty) {
+            meta.namespace = Some(namespace.to_string());
+        } else if !namespace.is_empty() && meta.namespace.as_deref() != Some(namespace) {
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the \
+                 request",
+            ));
+        }
+        if meta.name.as_deref().is_none_or(str::is_empty) {
+            let Some(base) = meta.generate_name.clone().filter(|b| !b.is_empty()) else {
+                let error =
+                    FieldError::required("metadata.name", "name or generateName is required");
+                return Err(Status::invalid(kind, "", vec![error]));
+            };
+            let ns = meta.namespace.clone().unwrap_or_default();
+            let name = (0..NAME_ATTEMPTS)
+                .map(|_| names::generate_name(self.sim(), &base))
+                .find(|name| self.store().get(kind.id, &ns, name).is_none());
+            meta.name = name;
+        }
+        Ok(())
+    }
+
+    /// Sets what only the server sets.
+    fn stamp(&self, strategy: &dyn strategy::DynStrategy, object: &mut dyn Object) {
+        let generation = strategy.spec_changed(object, object).map(|_| 1);
+        let meta = object.metadata_mut();
+        meta.uid = Some(names::new_uid(self.sim()));
+        meta.creation_timestamp = Some(self.sim().now().to_meta());
+        meta.generation = generation;
+        meta.deletion_timestamp = None;
+        meta.deletion_grace_period_seconds = None;
+        meta.resource_version = None;
+        meta.self_link = None;
+    }
+
+    /// NamespaceLifecycle: nothing is made in a namespace that isn't there or is going.
+    fn check_namespace(&self, kind: &Kind, namespace: &str, name: &str) -> Result<(), Status> {
+        if !kind.namespaced {
+            return Ok(());
+        }
+        let Some(ns) = self.store().get(Namespace::ID, "", namespace) else {
+            return Err(self.not_found(Namespace::ID, namespace));
+        };
+        if meta::is_deleting(ns.metadata()) {
+            let why = format!(
+                "unable to create new content in namespace {namespace} because it is being \
+                 terminated"
+            );
+            return Err(Status::forbidden(kind, name, &why));
+        }
+        Ok(())
+    }
+
+    /// Removes an object that nobody wrote for `ttl`.
+    fn expire(&self, object: ObjRef, ttl: std::time::Duration) {
+        let weak = Rc::downgrade(&self.0);
+        let key = (object.kind_id(), object.namespace().to_string(), object.name().to_string());
+        let version = object.metadata().resource_version.clone();
+        self.sim().after(ttl, move || {
+            let Some(inner) = weak.upgrade() else { return };
+            let api = ApiServer(inner);
+            let Some(current) = api.store().get(key.0, &key.1, &key.2) else { return };
+            if current.metadata().resource_version == version {
+                let _ = api.store().delete(&current, current.boxed_clone());
+            } else {
+                api.expire(current, ttl);
+            }
+        });
+    }
+
+    /// [`ApiServer::decode`], and fields that the kind does not have are told or refused.
+    pub fn decode_checked(
+        &self,
+        cx: &RequestCx,
+        kind: KindId,
+        value: serde_json::Value,
+        validation: FieldValidation,
+    ) -> Result<Box<dyn Object>, Status> {
+        if validation == FieldValidation::Ignore {
+            return self.decode(kind, value);
+        }
+        let object = self.decode(kind, value.clone())?;
+        let unknown = fields::unknown_fields(&value, &object.to_value());
+        let kind = self.kind(kind);
+        if validation == FieldValidation::Strict && !unknown.is_empty() {
+            return Err(Status::bad_request(format!(
+                "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
+                kind.kind,
+                kind.version,
+                kind.kind,
+                unknown.join(", ")
+            )));
+        }
+        unknown.into_iter().for_each(|field| cx.warn(field));
+        Ok(object)
+    }
+
+    /// Makes an object from JSON, for a request about `kind`. Errors are BadRequest.
+    pub fn decode(
+        &self,
+        kind: KindId,
+        value: serde_json::Value,
+    ) -> Result<Box<dyn Object>, Status> {
+        let kind = self.kind(kind);
+        kind.decode(value).map_err(|error| {
+            Status::bad_request(format!(
+                "{} in version {:?} cannot be handled as a {}: {error}",
+                kind.kind, kind.version, kind.kind
+            ))
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! Reading objects: get, list, watch.
+
+use std::cell::RefCell;
+
+use super::ApiServer;
+use crate::{
+    api::{
+        KindId, ObjRef, Object, Status,
+        selector::{FieldSelector, Selector},
+    },
+    sim::{Receiver, channel},
+    store::{Change, Op, Subscription},
+};
+
+/// Which objects are meant.
+#[derive(Clone, Debug, Default)]
+pub struct ListOptions {
+    /// By labels.
+    pub labels: Selector,
+    /// By fields.
+    pub fields: FieldSelector,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub struct WatchEvent {
+    /// What happened, as this watch sees it: an object that begins to match is Added.
+    pub op: Op,
+    /// The object.
+    pub object: ObjRef,
+}
+
+/// A running watch; dropping it ends it.
+pub struct WatchStream {
+    events: Receiver<WatchEvent>,
+    _subscription: Subscription,
+}
+
+impl WatchStream {
+    /// The next event, in order. `None` if the server ended the watch.
+    pub async fn next(&mut self) -> Option<WatchEvent> {
+        self.events.recv().await
+    }
+
+    /// The next event if it has come already.
+    pub fn try_next(&mut self) -> Option<WatchEvent> {
+        self.events.try_recv()
+    }
+}
+
+impl ApiServer {
+    /// One object. Errors: NotFound.
+    pub fn get(&self, kind: KindId, namespace: &str, name: &str) -> Result<ObjRef, Status> {
+        self.count_request();
+        self.store().get(kind, namespace, name).ok_or_else(|| self.not_found(kind, name))
+    }
+
+    /// Objects of a kind, sorted by namespace and name; of one namespace, or of all.
+    /// Errors: BadRequest for a field that can't be selected by.
+    pub fn list(
+        &self,
+        kind: KindId,
+        namespace: Option<&str>,
+        options: &ListOptions,
+    ) -> Result<Vec<ObjRef>, Status> {
+        self.count_request();
+        if let (Some(name), Some(ns)) = (options.fields.required("metadata.name"), namespace) {
+            let one = self.store().get(kind, ns, name);
+            return Ok(one.into_iter().filter(|o| self.selects(options, &**o)).collect());
+        }
+        let mut objects = self.store().list(kind, namespace);
+        if options.labels.is_everything() && options.fields.is_everything() {
+            return Ok(objects);
+        }
+        self.check_fields(kind, options)?;
+        objects.retain(|o| self.selects(options, &**o));
+        Ok(objects)
+    }
+
+    /// Whether options select an object.
+    pub fn selects(&self, options: &ListOptions, object: &dyn Object) -> bool {
+        options.labels.matches(object.metadata().labels.as_ref())
+            && (options.fields.is_everything()
+                || options.fields.matches(|path| self.field(object, path).unwrap_or_default()))
+    }
+
+    fn field(&self, object: &dyn Object, path: &str) -> Option<String> {
+        match path {
+            "metadata.name" => Some(object.name().to_string()),
+            "metadata.namespace" => Some(object.namespace().to_string()),
+            _ => self.strategy(object.kind_id()).field(object, path),
+        }
+    }
+
+    /// Models the conversion error of `AddFieldLabelConversionFunc`.
+    fn check_fields(&self, kind: KindId, options: &ListOptions) -> Result<(), Status> {
+        let kind = self.kind(kind);
+        let Ok(blank) = kind.decode(serde_json::json!({})) else { return Ok(()) };
+        for path in options.fields.fields() {
+            if self.field(&*blank, path).is_none() {
+                return Err(Status::bad_request(format!(
+                    "Unable to find {:?} that match label selector \"{}\", field selector \
+                     \"{path}\": field label not supported: {path}",
+                    kind.api_version() + ", Resource=" + &kind.plural,
+                    options.labels
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches objects from revision `since` on (`None`: from now). Errors: BadRequest as for
+    /// lists, Expired where `since` is too long ago.
+    pub fn watch(
+        &self,
+        kind: KindId,
+        namespace: Option<&str>,
+        options: &ListOptions,
+        since: Option<u64>,
+    ) -> Result<WatchStream, Status> {
+        self.count_request();
+        self.check_fields(kind, options)?;
+        let (sender, events) = channel();
+        let filter = Filter {
+            api: self.clone(),
+            namespace: namespace.map(str::to_string),
+            options: options.clone(),
+            known: RefCell::default(),
+        };
+        if let Some(since) = since {
+            let Some(past) = self.store().changes_since(since) else {
+                return Err(Status::new(
+                    410,
+                    "Expired",
+                    format!("too old resource version: {since} ({})", self.store().revision()),
+                ));
+            };
+            filter.learn_before(kind, &past);
+            for change in past.iter().filter(|c| c.kind == kind) {
+                filter.event(change).map(|event| sender.send(event));
+            }
+        } else {
+            filter.learn_before(kind, &[]);
+        }
+        let subscription = self.store().subscribe(&[kind], move |change| {
+            if let Some(event) = filter.event(change) {
+                sender.send(event);
+            }
+        });
+        Ok(WatchStream { events, _subscription: subscription })
+    }
+}
+
+/// Turns changes into what one watch sees of them.
+struct Filter {
+    api: ApiServer,
+    namespace: Option<String>,
+    options: ListOptions,
+    /// uids of objects that the watcher knows as matching.
+    known: RefCell<std::collections::BTreeSet<String>>,
+}
+
+impl Filter {
+    fn matches(&self, object: &dyn Object) -> bool {
+        self.namespace.as_deref().is_none_or(|ns| ns == object.namespace())
+            && self.api.selects(&self.options, object)
+    }
+
+    /// What matched before the changes `past`: everything stored now, less what they added, plus
+    /// what they removed.
+    fn learn_before(&self, kind: KindId, past: &[Change]) {
+        let mut known = self.known.borrow_mut();
+        for object in self.api.store().list(kind, self.namespace.as_deref()) {
+            if self.matches(&*object) {
+                known.insert(object.uid().to_string());
+            }
+        }
+        for change in past.iter().rev().filter(|c| c.kind == kind) {
+            match change.op {
+                Op::Added => {
+                    known.remove(change.object.uid());
+                }
+                _ if self.matches(&*change.object) => {
+                    known.insert(change.object.uid().to_string());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn event(&self, change: &Change) -> Option<WatchEvent> {
+        let uid = change.object.uid();
+        let mut known = self.known.borrow_mut();
+        let was = known.contains(uid);
+        let is = change.op != Op::Deleted && self.matches(&*change.object);
+        let op = match (was, is) {
+            (false, true) => Op::Added,
+            (true, true) => Op::Modified,
+            (true, false) => Op::Deleted,
+            (false, false) => return None,
+        };
+        if is {
+            known.insert(uid.to_string());
+        } else {
+            known.remove(uid);
+        }
+        Some(WatchEvent { op, object: change.object.clone() })
+    }
+}

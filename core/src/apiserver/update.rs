@@ -1,0 +1,304 @@
+//! Changing objects: update, patch, status, scale, binding.
+
+use serde_json::Value;
+
+use super::{
+    ApiServer, RequestCx, admission,
+    strategy::{self, DynStrategy, StrategyCx},
+};
+use crate::{
+    api::{FieldError, Kind, KindId, ObjRef, Object, Status, Typed, patch, patch::PatchType},
+    store::WriteError,
+};
+use k8s_openapi::{
+    api::core::v1::{Pod, PodCondition},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+
+/// How often a patch is tried again when someone else wrote meanwhile (`MaxRetryWhenPatchConflicts`).
+const PATCH_ATTEMPTS: usize = 5;
+
+/// Which part of an object a write is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subresource {
+    /// All but the status.
+    #[default]
+    Main,
+    /// The status only.
+    Status,
+    /// A pod's ephemeral containers, a namespace's finalizers: what the name says, unchecked.
+    Other,
+}
+
+impl ApiServer {
+    /// Replaces an object. Its resource version, if it carries one, must be the current one.
+    /// An object equal to the stored one is not written. Errors: NotFound, Conflict, Invalid,
+    /// Forbidden.
+    pub fn update(
+        &self,
+        cx: &RequestCx,
+        object: Box<dyn Object>,
+        sub: Subresource,
+    ) -> Result<ObjRef, Status> {
+        self.count_request();
+        let kind = self.kind(object.kind_id());
+        let old = self
+            .store()
+            .get(kind.id, object.namespace(), object.name())
+            .ok_or_else(|| Status::not_found(&kind, object.name()))?;
+        self.replace(cx, &kind, &old, object, sub)
+    }
+
+    /// Changes an object by a patch. Errors: NotFound, Conflict (if the patch names a resource
+    /// version), Invalid, BadRequest, Forbidden.
+    pub fn patch(
+        &self,
+        cx: &RequestCx,
+        kind: KindId,
+        key: (&str, &str),
+        patch: (PatchType, &Value),
+        sub: Subresource,
+    ) -> Result<ObjRef, Status> {
+        self.count_request();
+        let kind = self.kind(kind);
+        let mut last = Status::modified(&kind, key.1);
+        for _ in 0..PATCH_ATTEMPTS {
+            let old = self
+                .store()
+                .get(kind.id, key.0, key.1)
+                .ok_or_else(|| Status::not_found(&kind, key.1))?;
+            let patched = patch::apply(&kind, patch.0, old.to_value(), patch.1.clone())
+                .map_err(|error| unprocessable(&kind, key.1, error))?;
+            let new = self.decode(kind.id, patched)?;
+            if new.name() != old.name() {
+                let error =
+                    FieldError::invalid_str("metadata.name", new.name(), "field is immutable");
+                return Err(Status::invalid(&kind, key.1, vec![error]));
+            }
+            match self.replace(cx, &kind, &old, new, sub) {
+                Err(error) if error.is_conflict() => last = error,
+                other => return other,
+            }
+        }
+        Err(last)
+    }
+
+    fn replace(
+        &self,
+        cx: &RequestCx,
+        kind: &Kind,
+        old: &ObjRef,
+        mut new: Box<dyn Object>,
+        sub: Subresource,
+    ) -> Result<ObjRef, Status> {
+        check_preconditions(kind, old.metadata(), new.metadata())?;
+        let strategy = self.strategy(kind.id);
+        let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
+        keep_system_metadata(new.metadata_mut(), old.metadata());
+        match sub {
+            Subresource::Main => {
+                strategy.defaults(&mut *new);
+                strategy.prepare_update(&scx, &mut *new, &**old);
+            }
+            Subresource::Status => strategy.prepare_status_update(&mut *new, &**old),
+            Subresource::Other => {}
+        }
+        if strategy.spec_changed(&*new, &**old) == Some(true) {
+            let generation = old.metadata().generation.unwrap_or(0) + 1;
+            new.metadata_mut().generation = Some(generation);
+        }
+        if new.equals(&**old) {
+            return Ok(old.clone());
+        }
+        if sub == Subresource::Main {
+            let attributes =
+                admission::Attributes { api: self, request: cx, kind, old: Some(&**old) };
+            admission::admit(&attributes, &mut *new)?;
+            self.check_update(&scx, kind, &*strategy, &mut *new, old)?;
+        }
+        if cx.dry_run {
+            return Ok(new.into_rc());
+        }
+        if super::delete::is_finished(&*strategy, &*new) {
+            return self.remove(&scx, &*strategy, old, new);
+        }
+        self.store().update(old, new).map_err(|error| changed(kind, old.name(), error))
+    }
+
+    fn check_update(
+        &self,
+        scx: &StrategyCx,
+        kind: &Kind,
+        strategy: &dyn DynStrategy,
+        new: &mut dyn Object,
+        old: &ObjRef,
+    ) -> Result<(), Status> {
+        let mut errors = strategy::meta_errors(kind, strategy.name_rule(), new.metadata());
+        errors.extend(immutable_metadata(new.metadata(), old.metadata()));
+        errors.extend(strategy.validate(scx, new));
+        errors.extend(strategy.validate_update(scx, new, &**old));
+        if !errors.is_empty() {
+            return Err(Status::invalid(kind, old.name(), errors));
+        }
+        for warning in strategy.warnings(new, Some(&**old)) {
+            scx.request.warn(warning);
+        }
+        strategy.allocate(scx, new, Some(&**old))
+    }
+
+    /// Takes an object out of the store for good.
+    pub(super) fn remove(
+        &self,
+        scx: &StrategyCx,
+        strategy: &dyn DynStrategy,
+        old: &ObjRef,
+        last: Box<dyn Object>,
+    ) -> Result<ObjRef, Status> {
+        let kind = self.kind(old.kind_id());
+        let gone = self.store().delete(old, last).map_err(|e| changed(&kind, old.name(), e))?;
+        strategy.released(scx, &*gone);
+        Ok(gone)
+    }
+
+    /// Replicas wanted, replicas there and the selector of a scalable object.
+    pub fn get_scale(
+        &self,
+        kind: KindId,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(ObjRef, (i32, i32, String)), Status> {
+        self.count_request();
+        let object =
+            self.store().get(kind, namespace, name).ok_or_else(|| self.not_found(kind, name))?;
+        let scale = self.strategy(kind).scale(&*object).ok_or_else(|| {
+            Status::new(404, "NotFound", "the server could not find the requested resource")
+        })?;
+        Ok((object, scale))
+    }
+
+    /// Sets the replicas wanted of a scalable object; `version` guards against changes meanwhile.
+    pub fn set_scale(
+        &self,
+        cx: &RequestCx,
+        kind: KindId,
+        key: (&str, &str),
+        replicas: i32,
+        version: Option<&str>,
+    ) -> Result<ObjRef, Status> {
+        let (old, _) = self.get_scale(kind, key.0, key.1)?;
+        let mut new = old.boxed_clone();
+        new.metadata_mut().resource_version = version.map(str::to_string);
+        self.strategy(kind).set_scale(&mut *new, replicas);
+        let kind = self.kind(kind);
+        self.replace(cx, &kind, &old, new, Subresource::Main)
+    }
+
+    /// Puts a pod on a node. Errors: NotFound, Conflict if it is on one already or is going.
+    /// Models `pkg/registry/core/pod/storage/storage.go` (`assignPod`).
+    pub fn bind(
+        &self,
+        cx: &RequestCx,
+        namespace: &str,
+        pod: &str,
+        node: &str,
+    ) -> Result<ObjRef, Status> {
+        self.count_request();
+        let kind = self.kind(Pod::ID);
+        let old = self
+            .store()
+            .get(Pod::ID, namespace, pod)
+            .ok_or_else(|| Status::not_found(&kind, pod))?;
+        let Some(old_pod) = old.downcast::<Pod>() else {
+            return Err(Status::internal("not a pod"));
+        };
+        if old_pod.metadata.deletion_timestamp.is_some() {
+            let why = format!("pod {pod} is being deleted, cannot be assigned to a host");
+            return Err(Status::conflict(&kind, pod, &why));
+        }
+        if let Some(on) = old_pod.spec.as_ref().and_then(|s| s.node_name.as_deref()) {
+            let why = format!("pod {pod} is already assigned to node {on:?}");
+            return Err(Status::conflict(&kind, pod, &why));
+        }
+        let mut new = old_pod.clone();
+        new.spec.get_or_insert_default().node_name = Some(node.to_string());
+        let now = self.sim().now().to_meta();
+        let generation = new.metadata.generation;
+        let conditions = new.status.get_or_insert_default().conditions.get_or_insert_default();
+        conditions.retain(|c| c.type_ != "PodScheduled");
+        conditions.push(PodCondition {
+            type_: "PodScheduled".into(),
+            status: "True".into(),
+            last_transition_time: Some(now),
+            observed_generation: generation,
+            ..Default::default()
+        });
+        if cx.dry_run {
+            return Ok(Box::new(new).into_rc());
+        }
+        self.store().update(&old, Box::new(new)).map_err(|e| changed(&kind, pod, e))
+    }
+}
+
+fn changed(kind: &Kind, name: &str, error: WriteError) -> Status {
+    match error {
+        WriteError::Exists => Status::already_exists(kind, name),
+        WriteError::Changed => Status::modified(kind, name),
+    }
+}
+
+fn unprocessable(kind: &Kind, name: &str, error: String) -> Status {
+    let mut status = Status::new(422, "Invalid", error);
+    status = status.about(kind, name);
+    status
+}
+
+/// Preconditions that an object sent back carries in itself.
+fn check_preconditions(kind: &Kind, old: &ObjectMeta, new: &ObjectMeta) -> Result<(), Status> {
+    let name = old.name.as_deref().unwrap_or_default();
+    let given = |value: &Option<String>| value.clone().filter(|v| !v.is_empty());
+    if given(&new.resource_version).is_some_and(|v| Some(v) != old.resource_version) {
+        return Err(Status::modified(kind, name));
+    }
+    if let (Some(want), Some(have)) = (given(&new.uid), &old.uid) {
+        if want != *have {
+            let why = format!(
+                "Precondition failed: UID in precondition: {want}, UID in object meta: {have}"
+            );
+            return Err(Status::conflict(kind, name, &why));
+        }
+    }
+    Ok(())
+}
+
+/// What a client can't change, whatever it sends.
+fn keep_system_metadata(new: &mut ObjectMeta, old: &ObjectMeta) {
+    new.uid.clone_from(&old.uid);
+    new.creation_timestamp.clone_from(&old.creation_timestamp);
+    new.deletion_timestamp.clone_from(&old.deletion_timestamp);
+    new.deletion_grace_period_seconds = old.deletion_grace_period_seconds;
+    new.generation = old.generation;
+    new.resource_version.clone_from(&old.resource_version);
+    new.self_link = None;
+    if new.generate_name.is_none() {
+        new.generate_name.clone_from(&old.generate_name);
+    }
+    if old.deletion_timestamp.is_some() {
+        // Finalizers can only go once deletion began.
+        let had = old.finalizers.clone().unwrap_or_default();
+        if let Some(finalizers) = &mut new.finalizers {
+            finalizers.retain(|f| had.contains(f));
+        }
+    }
+    if new.finalizers.as_ref().is_some_and(Vec::is_empty) {
+        new.finalizers = None;
+    }
+}
+
+fn immutable_metadata(new: &ObjectMeta, old: &ObjectMeta) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if new.namespace != old.namespace {
+        let value = new.namespace.as_deref().unwrap_or_default();
+        errors.push(FieldError::invalid_str("metadata.namespace", value, "field is immutable"));
+    }
+    errors
+}

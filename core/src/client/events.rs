@@ -1,0 +1,137 @@
+//! Events: what components tell about objects, gathered where they repeat.
+//!
+//! Models `client-go/tools/record` (`EventAggregator`, `eventLogger`).
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use k8s_openapi::{
+    api::core::v1::{Event, EventSource, ObjectReference},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+
+use super::Client;
+use crate::api::Object;
+
+/// Whether something went as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// It did.
+    Normal,
+    /// It did not.
+    Warning,
+}
+
+/// Repeats remembered, so that they are counted in one event (`maxLruCacheEntries`).
+const REMEMBERED: usize = 4096;
+
+/// Records events of one component. Clones share what they remember.
+#[derive(Clone)]
+pub struct Recorder {
+    client: Client,
+    component: Rc<str>,
+    host: Rc<str>,
+    seen: Rc<RefCell<BTreeMap<String, String>>>,
+}
+
+impl Recorder {
+    /// A recorder for `component` (`kubelet`, `deployment-controller`), on `host` where it has one.
+    pub fn new(client: &Client, component: &str, host: &str) -> Self {
+        Recorder {
+            client: client.clone(),
+            component: component.into(),
+            host: host.into(),
+            seen: Rc::default(),
+        }
+    }
+
+    /// Tells something about an object.
+    pub fn event(&self, about: &dyn Object, kind: EventType, reason: &str, message: &str) {
+        self.event_at(about, "", kind, reason, message);
+    }
+
+    /// Tells something about a part of an object (`spec.containers{web}`).
+    pub fn event_at(
+        &self,
+        about: &dyn Object,
+        field_path: &str,
+        event_type: EventType,
+        reason: &str,
+        message: &str,
+    ) {
+        let kind = self.client.kind(about.kind_id());
+        let reference = ObjectReference {
+            api_version: Some(kind.api_version()),
+            kind: Some(kind.kind.to_string()),
+            name: Some(about.name().to_string()),
+            namespace: Some(about.namespace().to_string()).filter(|n| !n.is_empty()),
+            uid: Some(about.uid().to_string()),
+            resource_version: about.metadata().resource_version.clone(),
+            field_path: Some(field_path.to_string()).filter(|f| !f.is_empty()),
+        };
+        self.record(reference, event_type, reason, message);
+    }
+
+    /// Tells something about an object that is only named.
+    pub fn record(
+        &self,
+        about: ObjectReference,
+        event_type: EventType,
+        reason: &str,
+        message: &str,
+    ) {
+        let type_ = if event_type == EventType::Normal { "Normal" } else { "Warning" };
+        let key = format!(
+            "{}/{}/{}/{}/{type_}/{reason}/{message}",
+            about.namespace.as_deref().unwrap_or_default(),
+            about.name.as_deref().unwrap_or_default(),
+            about.uid.as_deref().unwrap_or_default(),
+            about.field_path.as_deref().unwrap_or_default(),
+        );
+        let ns = about.namespace.clone().unwrap_or_else(|| "default".into());
+        let now = self.client.sim().now().to_meta();
+        let known = self.seen.borrow().get(&key).cloned();
+        let again = known.and_then(|name| self.client.find::<Event>(&ns, &name));
+        if let Some(old) = again {
+            let mut event = (*old).clone();
+            event.count = Some(event.count.unwrap_or(1) + 1);
+            event.last_timestamp = Some(now);
+            event.involved_object.resource_version = about.resource_version;
+            let _ = self.client.update(event);
+            return;
+        }
+        let name = format!(
+            "{}.{:x}",
+            about.name.as_deref().unwrap_or_default(),
+            self.client.sim().now().as_micros() * 1000 + self.client.sim().random(1000)
+        );
+        let event = Event {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: Some(ns),
+                ..Default::default()
+            },
+            involved_object: about,
+            reason: Some(reason.to_string()),
+            message: Some(message.to_string()),
+            type_: Some(type_.to_string()),
+            source: Some(EventSource {
+                component: Some(self.component.to_string()),
+                host: Some(self.host.to_string()).filter(|h| !h.is_empty()),
+            }),
+            reporting_component: Some(self.component.to_string()),
+            reporting_instance: Some(self.host.to_string()).filter(|h| !h.is_empty()),
+            first_timestamp: Some(now.clone()),
+            last_timestamp: Some(now),
+            count: Some(1),
+            ..Default::default()
+        };
+        // An event that can't be stored (its namespace is going) is lost, as on a real cluster.
+        if self.client.create(event).is_ok() {
+            let mut seen = self.seen.borrow_mut();
+            if seen.len() >= REMEMBERED {
+                seen.clear();
+            }
+            seen.insert(key, name);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The only door to the API server: a typed client and the event recorder.
+//!
+//! Reads share the stored objects; nothing is copied and nothing is stale. Writes are typed.
+//! Whoever reacts to changes subscribes ([`Client::on_change`]) or, in a program, watches
+//! ([`Client::watch`]).
+//!
+//! Invariant: no room but this one (and the HTTP entry) calls `apiserver`.
+
+mod events;
+
+use std::{cell::Ref, rc::Rc};
+
+use serde_json::Value;
+
+use crate::{
+    api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
+    apiserver::{ApiServer, CreateOptions, RequestCx},
+    sim::{Receiver, Sim},
+};
+pub use crate::{
+    api::{kinds::KindTable, patch::PatchType},
+    apiserver::{
+        DeleteOptions, FieldValidation, ListOptions, Propagation, Subresource, User, WatchEvent,
+        WatchStream,
+        connect::{ExecOptions, ExecStreams, LogOptions, NodeAgent, PortStreams},
+        table::{Column, Row, Table},
+    },
+    store::{Change, IndexFn, IndexId, Op, Subscription},
+};
+pub use events::{EventType, Recorder};
+
+/// A client of one API server, acting for one user. Clones are cheap and share warnings.
+#[derive(Clone)]
+pub struct Client {
+    api: ApiServer,
+    cx: RequestCx,
+}
+
+impl Client {
+    /// A client that acts for `user`; `manager` names the program in managed fields.
+    pub fn new(api: &ApiServer, user: User, manager: &str) -> Self {
+        Client { api: api.clone(), cx: RequestCx::new(user, manager) }
+    }
+
+    /// A client for a component of the system (`system:<name>`).
+    pub fn system(api: &ApiServer, name: &str) -> Self {
+        let user = User { name: format!("system:{name}"), groups: vec!["system:masters".into()] };
+        Client::new(api, user, name)
+    }
+
+    /// The same client, whose writes are dry runs.
+    pub fn dry_run(&self) -> Self {
+        Client { api: self.api.clone(), cx: self.cx.clone().dry_run(true) }
+    }
+
+    /// The simulation.
+    pub fn sim(&self) -> &Sim {
+        self.api.sim()
+    }
+
+    /// The kinds that the server has.
+    pub fn kinds(&self) -> Ref<'_, KindTable> {
+        self.api.kinds()
+    }
+
+    /// One kind.
+    pub fn kind(&self, id: KindId) -> Rc<Kind> {
+        self.api.kind(id)
+    }
+
+    /// The user it acts for.
+    pub fn user(&self) -> &User {
+        &self.cx.user
+    }
+
+    /// Warnings that the server sent since the last call (`Warning: …` lines).
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.cx.warnings.take()
+    }
+
+    /// One object of a known type. Errors: NotFound.
+    pub fn get<T: Typed>(&self, namespace: &str, name: &str) -> Result<Rc<T>, Status> {
+        typed(&self.api.get(T::ID, namespace, name)?)
+    }
+
+    /// One object of a known type, if it is there.
+    pub fn find<T: Typed>(&self, namespace: &str, name: &str) -> Option<Rc<T>> {
+        downcast_rc(&self.api.store().get(T::ID, namespace, name)?)
+    }
+
+    /// All objects of a known type in a namespace (`None`: in all), sorted by namespace and name.
+    pub fn list<T: Typed>(&self, namespace: Option<&str>) -> Vec<Rc<T>> {
+        self.api.store().list(T::ID, namespace).iter().filter_map(downcast_rc).collect()
+    }
+
+    /// How many objects of a type there are.
+    pub fn count<T: Typed>(&self) -> usize {
+        self.api.store().count(T::ID)
+    }
+
+    /// Creates an object in its `metadata.namespace`. Errors: AlreadyExists, Invalid, Forbidden …
+    pub fn create<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
+        let ns = object.metadata().namespace.clone().unwrap_or_default();
+        typed(&self.api.create(&self.cx, Box::new(object), &CreateOptions { namespace: &ns })?)
+    }
+
+    /// Replaces all of an object but its status. Errors: Conflict, NotFound, Invalid …
+    pub fn update<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
+        typed(&self.api.update(&self.cx, Box::new(object), Subresource::Main)?)
+    }
+
+    /// Replaces an object's status. Errors: Conflict, NotFound …
+    pub fn update_status<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
+        typed(&self.api.update(&self.cx, Box::new(object), Subresource::Status)?)
+    }
+
+    /// Deletes an object, or begins to. Errors: NotFound, Conflict.
+    pub fn delete<T: Typed>(
+        &self,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<(), Status> {
+        self.api.delete(&self.cx, T::ID, namespace, name, options).map(|_| ())
+    }
+
+    /// Puts a pod on a node. Errors: NotFound, Conflict.
+    pub fn bind(&self, namespace: &str, pod: &str, node: &str) -> Result<(), Status> {
+        self.api.bind(&self.cx, namespace, pod, node).map(|_| ())
+    }
+
+    // The same for objects of any kind.
+
+    /// One object. Errors: NotFound.
+    pub fn get_any(&self, kind: KindId, namespace: &str, name: &str) -> Result<ObjRef, Status> {
+        self.api.get(kind, namespace, name)
+    }
+
+    /// Objects that options select, sorted by namespace and name. Errors: BadRequest.
+    pub fn list_any(
+        &self,
+        kind: KindId,
+        namespace: Option<&str>,
+        options: &ListOptions,
+    ) -> Result<Vec<ObjRef>, Status> {
+        self.api.list(kind, namespace, options)
+    }
+
+    /// The revision up to which reads are (`metadata.resourceVersion` of lists).
+    pub fn revision(&self) -> u64 {
+        self.api.store().revision()
+    }
+
+    /// Makes an object of a kind from JSON. Errors: BadRequest.
+    pub fn decode(&self, kind: KindId, value: Value) -> Result<Box<dyn Object>, Status> {
+        self.api.decode(kind, value)
+    }
+
+    /// Creates an object from JSON, in `namespace` unless it names its own. Unknown fields are
+    /// treated as `validation` says. Errors: as [`Client::create`], and BadRequest.
+    pub fn create_value(
+        &self,
+        kind: KindId,
+        namespace: &str,
+        value: Value,
+        validation: FieldValidation,
+    ) -> Result<ObjRef, Status> {
+        let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
+        self.api.create(&self.cx, object, &CreateOptions { namespace })
+    }
+
+    /// Replaces an object from JSON. Errors: as [`Client::update`], and BadRequest.
+    pub fn update_value(
+        &self,
+        kind: KindId,
+        value: Value,
+        validation: FieldValidation,
+        sub: Subresource,
+    ) -> Result<ObjRef, Status> {
+        let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
+        self.api.update(&self.cx, object, sub)
+    }
+
+    /// Changes an object by a patch. Errors: NotFound, Conflict, Invalid, BadRequest.
+    pub fn patch(
+        &self,
+        kind: KindId,
+        key: (&str, &str),
+        patch: (PatchType, &Value),
+        sub: Subresource,
+    ) -> Result<ObjRef, Status> {
+        self.api.patch(&self.cx, kind, key, patch, sub)
+    }
+
+    /// Deletes an object, or begins to; whether it is gone. Errors: NotFound, Conflict.
+    pub fn delete_any(
+        &self,
+        kind: KindId,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<(ObjRef, bool), Status> {
+        self.api.delete(&self.cx, kind, namespace, name, options)
+    }
+
+    /// Replicas wanted, replicas there and selector of a scalable object. Errors: NotFound.
+    pub fn get_scale(
+        &self,
+        kind: KindId,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(ObjRef, (i32, i32, String)), Status> {
+        self.api.get_scale(kind, namespace, name)
+    }
+
+    /// Sets the replicas wanted; `version` guards against changes meanwhile. Errors: Conflict …
+    pub fn set_scale(
+        &self,
+        kind: KindId,
+        key: (&str, &str),
+        replicas: i32,
+        version: Option<&str>,
+    ) -> Result<ObjRef, Status> {
+        self.api.set_scale(&self.cx, kind, key, replicas, version)
+    }
+
+    /// Objects of a kind as the server's table.
+    pub fn table(&self, kind: KindId, objects: &[ObjRef]) -> Table {
+        self.api.table(kind, objects)
+    }
+
+    /// Watches objects from revision `since` on (`None`: from now). For programs; control-plane
+    /// code uses [`Client::on_change`].
+    pub fn watch(
+        &self,
+        kind: KindId,
+        namespace: Option<&str>,
+        options: &ListOptions,
+        since: Option<u64>,
+    ) -> Result<WatchStream, Status> {
+        self.api.watch(kind, namespace, options, since)
+    }
+
+    /// Calls `handler` for each change of these kinds, from the event loop.
+    pub fn on_change(&self, kinds: &[KindId], handler: impl Fn(&Change) + 'static) -> Subscription {
+        self.api.store().subscribe(kinds, handler)
+    }
+
+    /// An index over a type's objects (the same function yields the same index).
+    pub fn index<T: Typed>(&self, values: IndexFn) -> IndexId {
+        self.api.store().add_index(T::ID, values)
+    }
+
+    /// Objects that an index finds, sorted by namespace and name.
+    pub fn by_index<T: Typed>(&self, index: IndexId, value: &str) -> Vec<Rc<T>> {
+        self.api.store().by_index(index, value).iter().filter_map(downcast_rc).collect()
+    }
+
+    /// How many objects an index finds.
+    pub fn count_by_index(&self, index: IndexId, value: &str) -> usize {
+        self.api.store().count_by_index(index, value)
+    }
+
+    /// A container's log. Errors as the API server and kubelet word them.
+    pub fn logs(
+        &self,
+        namespace: &str,
+        pod: &str,
+        options: &LogOptions,
+    ) -> Result<Receiver<Vec<u8>>, Status> {
+        let (pod, agent) = self.api.agent(namespace, pod, "logs")?;
+        agent.logs(&pod, options)
+    }
+
+    /// Runs a process in a container.
+    pub fn exec(
+        &self,
+        namespace: &str,
+        pod: &str,
+        options: &ExecOptions,
+    ) -> Result<ExecStreams, Status> {
+        let (pod, agent) = self.api.agent(namespace, pod, "exec")?;
+        agent.exec(&pod, options)
+    }
+
+    /// Joins a container's first process.
+    pub fn attach(
+        &self,
+        namespace: &str,
+        pod: &str,
+        options: &ExecOptions,
+    ) -> Result<ExecStreams, Status> {
+        let (pod, agent) = self.api.agent(namespace, pod, "attach")?;
+        agent.attach(&pod, options)
+    }
+
+    /// Opens a connection to a port of a pod.
+    pub fn port_forward(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+    ) -> Result<PortStreams, Status> {
+        let (pod, agent) = self.api.agent(namespace, pod, "port-forward")?;
+        agent.port_forward(&pod, port)
+    }
+
+    /// A kubelet makes itself reachable (`None`: no longer).
+    pub fn set_agent(&self, node: &str, agent: Option<Rc<dyn NodeAgent>>) {
+        self.api.set_agent(node, agent);
+    }
+}
+
+fn typed<T: Typed>(object: &ObjRef) -> Result<Rc<T>, Status> {
+    downcast_rc(object).ok_or_else(|| Status::internal("the object has another type"))
+}
