@@ -21,11 +21,18 @@ turn.port1.onmessage = () => {
   plan(wake());
 };
 
-self.onmessage = async ({ data }) => {
-  if (data instanceof WebAssembly.Module) {
-    await init({ module_or_path: data });
+// What is thrown outside a promise reaches the page as an error event, which replaces this worker.
+const fail = (error) => setTimeout(() => { throw error; });
+
+function load(module) {
+  init({ module_or_path: module }).then(() => {
     ready = true;
     for (const text of early.splice(0)) plan(receive(text));
-  } else if (ready) plan(receive(data));
+  }).catch(fail);
+}
+
+self.onmessage = ({ data }) => {
+  if (data instanceof WebAssembly.Module) load(data);
+  else if (ready) plan(receive(data));
   else early.push(data);
 };

@@ -21,13 +21,15 @@ use crate::protocol::{FromEngine, ToEngine};
 const PING_MS: i32 = 2_000;
 /// Pings that may be unanswered: a worker that says nothing for about 5 s hangs.
 const PINGS_MISSED: u32 = 3;
-/// Deaths without an input in between after which the host gives up.
+/// Deaths in a row after which the host gives up.
 const DEATHS: u32 = 6;
+/// Milliseconds a worker must live for its death to be the first of a row.
+const LIFE_MS: f64 = 60_000.0;
 
 #[wasm_bindgen]
 extern "C" {
     /// Starts a worker (or hands out the one that index.html started before anything else).
-    #[wasm_bindgen(js_namespace = sandbar, js_name = worker)]
+    #[wasm_bindgen(js_namespace = sandbarBoot, js_name = worker)]
     fn new_worker() -> Worker;
 }
 
@@ -57,6 +59,7 @@ struct Inner {
     missed: Cell<u32>,
     ready: Cell<bool>,
     deaths: Cell<u32>,
+    born_ms: Cell<f64>,
     ticker: RefCell<Option<Closure<dyn FnMut()>>>,
 }
 
@@ -86,6 +89,7 @@ impl EngineHost {
             missed: Cell::new(0),
             ready: Cell::new(false),
             deaths: Cell::new(0),
+            born_ms: Cell::new(0.0),
             ticker: RefCell::default(),
         }));
         host.spawn();
@@ -141,7 +145,8 @@ impl EngineHost {
         let host = self.clone();
         let error = Closure::new(move |event: ErrorEvent| {
             event.prevent_default();
-            host.died("it stopped without a word");
+            let message = event.message();
+            host.died(if message.is_empty() { "it stopped without a word" } else { &message });
         });
         worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(error.as_ref().unchecked_ref()));
@@ -151,6 +156,7 @@ impl EngineHost {
         wasm_bindgen_futures::spawn_local(async move { drop(old) });
         self.0.missed.set(0);
         self.0.ready.set(false);
+        self.0.born_ms.set(js_sys::Date::now());
     }
 
     fn hear(&self, event: &MessageEvent) {
@@ -168,7 +174,6 @@ impl EngineHost {
             }
             FromEngine::Clock { now_ms, .. } => self.0.now_ms.set(*now_ms),
             FromEngine::JournalAppend(entries) => {
-                self.0.deaths.set(0);
                 self.0.journal.borrow_mut().entries.extend(entries.iter().cloned());
                 if let Some(store) = &*self.0.store.borrow() {
                     store.append(entries);
@@ -185,7 +190,9 @@ impl EngineHost {
         worker.set_onmessage(None);
         worker.set_onerror(None);
         worker.terminate();
-        let deaths = self.0.deaths.replace(self.0.deaths.get() + 1);
+        let lived = js_sys::Date::now() - self.0.born_ms.get();
+        let deaths = if lived < LIFE_MS { self.0.deaths.get() } else { 0 };
+        self.0.deaths.set(deaths + 1);
         if deaths >= DEATHS {
             let sentence =
                 format!("The engine can't be started ({why}): reload the page to begin anew.");

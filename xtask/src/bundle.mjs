@@ -67,6 +67,17 @@ const filled = html.replace(/\{\{([\w.]+)\}\}/g, (_, name) => {
 });
 fs.writeFileSync(path.join(site, "index.html"), filled);
 
+// The service worker knows every file by name, so that the page works without a network next time.
+const files = fs.readdirSync(site, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name !== "index.html")
+  .map((entry) => path.relative(site, path.join(entry.parentPath ?? entry.path, entry.name)))
+  .sort();
+const list = JSON.stringify(["./", ...files], null, 1);
+const version = createHash("sha256").update(filled).update(list).digest("hex").slice(0, 8);
+const sw = fs.readFileSync(path.join(root, "static/sw.js"), "utf8");
+fs.writeFileSync(path.join(site, "sw.js"),
+  sw.replace("[/* files */]", list).replace("/* version */", version));
+
 function compress(dir) {
   for (const entry of fs.readdirSync(dir, { withFileTypes: true })) {
     const file = path.join(dir, entry.name);

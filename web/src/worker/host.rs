@@ -54,6 +54,8 @@ struct Running {
     behind: bool,
     /// Whether anything happened since the last flush.
     dirty: bool,
+    /// Whether the page must be told how the clock stands, even if there is nothing to show.
+    news: bool,
     flushed_ms: f64,
     /// Where the rate was measured from: real and simulated time.
     measured: (f64, Time),
@@ -114,7 +116,7 @@ impl<O: Outside> Host<O> {
         };
         let replay: VecDeque<Entry> = journal.map(|j| j.entries.into()).unwrap_or_default();
         let resume = Time::from_millis(resume_ms);
-        let mut running = Running {
+        self.running = Some(Running {
             session: Session::new(seed, start),
             pace: Pace::new(1, now, start),
             told: replay.len(),
@@ -124,12 +126,11 @@ impl<O: Outside> Host<O> {
             held: Vec::new(),
             behind: false,
             dirty: true,
+            news: true,
             flushed_ms: f64::NEG_INFINITY,
             measured: (now, start),
             rate: 1.0,
-        };
-        running.dirty = true;
-        self.running = Some(running);
+        });
     }
 }
 
@@ -167,6 +168,7 @@ impl Running {
             }
             ToEngine::Init { .. } | ToEngine::Ping(_) => {}
         }
+        self.news = true;
         self.dirty = true;
     }
 
@@ -174,24 +176,28 @@ impl Running {
     fn slice(&mut self, outside: &impl Outside) -> bool {
         let end = outside.now_ms() + SLICE_MS;
         loop {
-            let now = outside.now_ms();
-            let target = self.target(now);
+            let target = self.target(outside.now_ms());
             let got = self.session.advance(target, STEPS);
             self.dirty |= got.steps > 0;
             if got.reached && self.arrived(target, outside) {
-                self.behind = false;
+                self.set_behind(false);
                 return true;
             }
             let now = outside.now_ms();
             if now >= end {
-                let steady = !self.replaying && self.hurry.is_none();
-                self.behind = steady && (self.behind || self.pace.give_up(now, self.session.now()));
-                if steady {
-                    self.pace.give_up(now, self.session.now());
+                if !self.replaying && self.hurry.is_none() {
+                    let gave_up = self.pace.give_up(now, self.session.now());
+                    self.set_behind(self.behind || gave_up);
                 }
                 return false;
             }
         }
+    }
+
+    fn set_behind(&mut self, behind: bool) {
+        self.news |= self.behind != behind;
+        self.dirty |= self.behind != behind;
+        self.behind = behind;
     }
 
     /// Where time should be now.
@@ -240,6 +246,7 @@ impl Running {
         let mut outputs = std::mem::take(&mut self.held);
         outputs.extend(self.session.take_outputs());
         if !outputs.is_empty() {
+            self.news = true;
             outside.post(FromEngine::Outputs(outputs));
         }
         let (since, from) = self.measured;
@@ -247,14 +254,149 @@ impl Running {
             let passed = self.session.now().since(from).as_secs_f64();
             self.rate = passed * 1e3 / (now - since);
             self.measured = (now, self.session.now());
+            self.news = true;
         }
-        outside.post(FromEngine::Clock {
-            now_ms: self.session.now().as_millis(),
-            speed: self.pace.factor(),
-            behind: self.behind,
-            rate: self.rate,
-        });
+        if std::mem::take(&mut self.news) {
+            outside.post(FromEngine::Clock {
+                now_ms: self.session.now().as_millis(),
+                speed: self.pace.factor(),
+                behind: self.behind,
+                rate: self.rate,
+            });
+        }
         self.flushed_ms = now;
         self.dirty = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::{Cell, RefCell},
+        rc::Rc,
+    };
+
+    use sandbar_core::session::protocol::Input;
+
+    use super::*;
+
+    /// A clock that moves a little with each look, and a page that only listens.
+    #[derive(Clone, Default)]
+    struct Fake {
+        now: Rc<Cell<f64>>,
+        said: Rc<RefCell<Vec<FromEngine>>>,
+    }
+
+    impl Outside for Fake {
+        fn now_ms(&self) -> f64 {
+            self.now.set(self.now.get() + 0.001);
+            self.now.get()
+        }
+
+        fn post(&self, message: FromEngine) {
+            self.said.borrow_mut().push(message);
+        }
+    }
+
+    impl Fake {
+        fn heard(&self) -> Vec<FromEngine> {
+            self.said.take()
+        }
+
+        /// Lets real time pass and calls the host whenever it wants to be called.
+        fn pass(&self, host: &mut Host<Fake>, ms: f64) {
+            let end = self.now.get() + ms;
+            let mut next = host.wake();
+            while let Next::Now | Next::After(_) = next {
+                let wait = if let Next::After(wait) = next { wait.max(1.0) } else { 0.0 };
+                if self.now.get() + wait > end {
+                    break;
+                }
+                self.now.set(self.now.get() + wait);
+                next = host.wake();
+            }
+            self.now.set(self.now.get().max(end));
+        }
+    }
+
+    fn init(journal: Option<Journal>, resume_ms: u64) -> ToEngine {
+        ToEngine::Init { seed: 1, start_ms: 1_000_000, journal, resume_ms }
+    }
+
+    fn open(id: u32) -> Input {
+        Input::TerminalOpen { id, place: String::new(), cols: 80, rows: 24 }
+    }
+
+    #[test]
+    fn an_input_is_journalled_at_the_simulated_time_of_the_real_moment() {
+        let fake = Fake::default();
+        let mut host = Host::new(fake.clone());
+        host.receive(init(None, 0));
+        assert_eq!(fake.heard()[0], FromEngine::Ready { now_ms: 1_000_000 });
+        host.receive(ToEngine::Speed { factor: 10 });
+        fake.pass(&mut host, 500.0);
+        fake.heard();
+        host.receive(ToEngine::Input(open(1)));
+        let FromEngine::JournalAppend(entries) = &fake.heard()[0] else { panic!("no entry") };
+        let at_ms = entries[0].at_us / 1_000;
+        assert!((1_005_000..1_005_010).contains(&at_ms), "{at_ms}");
+    }
+
+    #[test]
+    fn a_pause_stands_still() {
+        let fake = Fake::default();
+        let mut host = Host::new(fake.clone());
+        host.receive(init(None, 0));
+        host.receive(ToEngine::Speed { factor: 0 });
+        fake.pass(&mut host, 60_000.0);
+        fake.heard();
+        host.receive(ToEngine::Speed { factor: 1 });
+        fake.pass(&mut host, 20.0);
+        let clock = fake.heard().into_iter().find_map(|m| match m {
+            FromEngine::Clock { now_ms, .. } => Some(now_ms),
+            _ => None,
+        });
+        assert!(clock.is_some_and(|now| now < 1_000_100), "{clock:?}");
+    }
+
+    #[test]
+    fn a_replayed_journal_is_the_journal_and_is_not_told_again() {
+        let fake = Fake::default();
+        let mut host = Host::new(fake.clone());
+        host.receive(init(None, 0));
+        for id in 1..4 {
+            fake.pass(&mut host, 1_000.0);
+            host.receive(ToEngine::Input(open(id)));
+        }
+        host.receive(ToEngine::Journal);
+        let journal = fake.heard().into_iter().find_map(|m| match m {
+            FromEngine::Journal(journal) => Some(journal),
+            _ => None,
+        });
+        let journal = journal.expect("asked for it");
+        assert_eq!(journal.entries.len(), 3);
+
+        host.receive(init(Some(journal.clone()), 1_010_000));
+        fake.pass(&mut host, 100.0);
+        host.receive(ToEngine::Journal);
+        let heard = fake.heard();
+        assert!(heard.contains(&FromEngine::Journal(journal)));
+        assert!(heard.contains(&FromEngine::Ready { now_ms: 1_010_000 }), "{heard:?}");
+        assert!(!heard.iter().any(|m| matches!(m, FromEngine::JournalAppend(_))));
+    }
+
+    #[test]
+    fn fast_forward_goes_there_and_then_on_at_the_speed_before() {
+        let fake = Fake::default();
+        let mut host = Host::new(fake.clone());
+        host.receive(init(None, 0));
+        host.receive(ToEngine::FastForward { until_ms: 5_000_000 });
+        fake.pass(&mut host, 100.0);
+        host.receive(ToEngine::Input(open(1)));
+        let at = fake.heard().into_iter().find_map(|m| match m {
+            FromEngine::JournalAppend(entries) => Some(entries[0].at_us / 1_000),
+            _ => None,
+        });
+        assert!(at.is_some_and(|at| (5_000_000..5_000_200).contains(&at)), "{at:?}");
     }
 }
