@@ -1,11 +1,15 @@
 //! A deterministic Kubernetes cluster in plain Rust. The map, in reading order:
 //!
 //! - [`sim`]: the one clock, the one seed, the one event loop.
+//! - [`machine`]: places where processes run: files, the process table, terminals.
+//! - [`programs`]: the programs that can run there.
 //! - [`session`], [`view`]: the façade and the plain data that leaves it.
 
 pub mod api;
 pub mod apiserver;
 pub mod client;
+pub mod machine;
+pub mod programs;
 pub mod session;
 pub mod sim;
 pub mod store;

@@ -129,7 +129,10 @@ impl Notify {
             if inner.0 != seen {
                 return Poll::Ready(());
             }
-            inner.1.push(cx.waker().clone());
+            // A task that races this against other things polls it many times.
+            if !inner.1.last().is_some_and(|last| last.will_wake(cx.waker())) {
+                inner.1.push(cx.waker().clone());
+            }
             Poll::Pending
         })
     }

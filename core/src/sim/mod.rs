@@ -10,6 +10,7 @@
 
 mod channel;
 mod executor;
+mod race;
 mod time;
 mod timers;
 
@@ -22,6 +23,7 @@ use std::{
 
 pub use channel::{Notify, Receiver, Sender, channel};
 pub use executor::{TaskHandle, yield_now};
+pub use race::{Either, race};
 pub use time::Time;
 pub use timers::TimerId;
 
