@@ -8,6 +8,7 @@
 pub mod api;
 pub mod apiserver;
 pub mod client;
+pub mod lesson;
 pub mod machine;
 pub mod programs;
 pub mod session;
