@@ -3,6 +3,7 @@
 //! - [`sim`]: the one clock, the one seed, the one event loop.
 //! - [`machine`]: places where processes run: files, the process table, terminals.
 //! - [`programs`]: the programs that can run there.
+//! - [`runtime`]: images, registries, containers.
 //! - [`session`], [`view`]: the façade and the plain data that leaves it.
 
 pub mod api;
@@ -11,6 +12,7 @@ pub mod client;
 pub mod lesson;
 pub mod machine;
 pub mod programs;
+pub mod runtime;
 pub mod session;
 pub mod sim;
 pub mod store;
