@@ -50,8 +50,9 @@ const worker = { ...common, entryPoints: { worker: "web/js/worker.js" } };
 for (const options of [page, worker]) {
   const { metafile } = await esbuild.build(options);
   for (const [file, output] of Object.entries(metafile.outputs)) {
-    if (!output.entryPoint) continue;
-    const entry = options === page ? "app" : "worker";
+    // Chunks loaded later are entry points too; the page names its own only.
+    const entry = { "web/js/main.js": "app", "web/js/worker.js": "worker" }[output.entryPoint];
+    if (!entry) continue;
     names[`${entry}.js`] = path.basename(file);
     if (output.cssBundle) names[`${entry}.css`] = path.basename(output.cssBundle);
   }

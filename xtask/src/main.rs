@@ -8,6 +8,7 @@ mod bundle;
 mod serve;
 mod setup;
 mod shell;
+mod test;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ usage: cargo xtask <command>
   serve [--dev] [--port N]   build the page and serve it on http://127.0.0.1:8080
                              (--dev: quick build, no optimisation)
   build [--dev]              leave a static site in dist/
+  test [NAME...]             run all tests, or those named: fmt clippy native wasm browser
 ";
 
 /// What went wrong, in one sentence, with the remedy.
@@ -53,6 +55,7 @@ fn run(args: &[&str]) -> Res {
             options.finish()?;
             bundle::dist(profile)
         }
+        ["test", names @ ..] => test::test(names),
         [] | ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             Ok(())

@@ -17,28 +17,32 @@ use crate::{
 /// Builds the page and serves it until the process is ended.
 pub fn serve(profile: Profile, port: u16) -> Res {
     let site = bundle::site(profile)?;
+    let port = start(&site, port)?;
+    say(format!("the page is at http://127.0.0.1:{port}/ (Ctrl-C ends)"));
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Serves a folder on a port of this machine (0: any) from threads of its own; the port.
+pub fn start(site: &Path, port: u16) -> Res<u16> {
     let address = format!("127.0.0.1:{port}");
     let server = Server::http(&address).map_err(|e| {
         format!("{address} can't be served ({e}); choose another port with --port N")
     })?;
-    say(format!("the page is at http://{address}/ (Ctrl-C ends)"));
     let server = Arc::new(server);
+    let port = server.server_addr().to_ip().map_or(port, |ip| ip.port());
     // A browser opens several connections; a few threads keep one slow one from holding up others.
-    let workers: Vec<_> = (0..4)
-        .map(|_| {
-            let (server, site) = (server.clone(), site.clone());
-            std::thread::spawn(move || {
-                for request in server.incoming_requests() {
-                    // A client that went away in the middle is no failure of ours.
-                    let _ = answer(request, &site);
-                }
-            })
-        })
-        .collect();
-    for worker in workers {
-        let _ = worker.join();
+    for _ in 0..4 {
+        let (server, site) = (server.clone(), site.to_owned());
+        std::thread::spawn(move || {
+            for request in server.incoming_requests() {
+                // A client that went away in the middle is no failure of ours.
+                let _ = answer(request, &site);
+            }
+        });
     }
-    Ok(())
+    Ok(port)
 }
 
 fn answer(request: Request, site: &Path) -> std::io::Result<()> {

@@ -1,8 +1,10 @@
 //! What has to be there before a step can run: Node and its packages.
 
+use std::path::PathBuf;
+
 use crate::{
     Res,
-    shell::{cmd, fingerprint, is_fresh, on_path, output, root, run, say, set_stamp},
+    shell::{cmd, fingerprint, is_fresh, on_path, output, root, run, say, set_stamp, which},
 };
 
 /// The npm packages of the lockfile, installed.
@@ -52,4 +54,46 @@ pub fn apt(packages: &[&str], what_for: &str) -> Res {
     let mut install = apt_get(&["install", "-y", "-qq", "--no-install-recommends"]);
     install.args(packages);
     run(install, &by_hand)
+}
+
+/// A browser and its driver for tests.
+pub struct Browser {
+    /// Chromium or Chrome.
+    pub chromium: PathBuf,
+    /// The ChromeDriver that goes with it.
+    pub driver: PathBuf,
+}
+
+/// Chromium and its driver, installed where they are missing.
+pub fn browser() -> Res<Browser> {
+    if let Some(found) = find_browser() {
+        return Ok(found);
+    }
+    apt(&["chromium", "chromium-driver"], "Chromium for the browser tests")?;
+    find_browser().ok_or_else(|| {
+        "no Chromium with ChromeDriver on PATH; install both, or set CHROMIUM and CHROMEDRIVER"
+            .into()
+    })
+}
+
+fn find_browser() -> Option<Browser> {
+    let chromium = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    Some(Browser {
+        chromium: env_path("CHROMIUM").or_else(|| chromium.iter().find_map(|p| which(p)))?,
+        driver: env_path("CHROMEDRIVER").or_else(|| which("chromedriver"))?,
+    })
+}
+
+fn env_path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_file())
+}
+
+/// A component of the Rust toolchain that is a cargo subcommand, installed where it is missing.
+pub fn component(subcommand: &str, component: &str) -> Res {
+    if output(cmd("cargo", &[subcommand, "--version"])).is_some() {
+        return Ok(());
+    }
+    say(format!("adding {component} with rustup"));
+    let add = cmd("rustup", &["component", "add", component]);
+    run(add, &format!("install cargo {subcommand} for your Rust toolchain"))
 }
