@@ -19,6 +19,9 @@ pub struct Lesson {
     /// who begin here).
     #[serde(default)]
     pub setup: Vec<String>,
+    /// Files that it puts into the learner's home directory: name and content.
+    #[serde(default)]
+    pub files: std::collections::BTreeMap<String, String>,
     /// Its steps, in order.
     pub steps: Vec<Step>,
 }
