@@ -1,7 +1,9 @@
 //! Tests that need more than one room. The map:
 //!
 //! - [`determinism`]: one journal, played natively and in WebAssembly, with a digest of all it shows.
+//! - [`driver`]: a sandbox with hands and eyes, in virtual time.
 //! - `tests/`: scenarios, import walls, habits.
 //! - `browser/`: the real page in Chromium.
 
 pub mod determinism;
+pub mod driver;

@@ -47,6 +47,14 @@ const common = {
 };
 const page = { ...common, splitting: true, entryPoints: { app: "web/js/main.js" } };
 const worker = { ...common, entryPoints: { worker: "web/js/worker.js" } };
+// Loaded before the first prompt: index.html, what it names, and what that imports at once.
+const first = new Set(["index.html", ...Object.values(names)]);
+function addFirst(outputs, file) {
+  first.add(path.basename(file));
+  for (const { path: next, kind } of outputs[file].imports)
+    if (kind !== "dynamic-import" && outputs[next] && !first.has(path.basename(next)))
+      addFirst(outputs, next);
+}
 for (const options of [page, worker]) {
   const { metafile } = await esbuild.build(options);
   for (const [file, output] of Object.entries(metafile.outputs)) {
@@ -54,7 +62,9 @@ for (const options of [page, worker]) {
     const entry = { "web/js/main.js": "app", "web/js/worker.js": "worker" }[output.entryPoint];
     if (!entry) continue;
     names[`${entry}.js`] = path.basename(file);
+    addFirst(metafile.outputs, file);
     if (output.cssBundle) names[`${entry}.css`] = path.basename(output.cssBundle);
+    if (output.cssBundle) addFirst(metafile.outputs, output.cssBundle);
   }
 }
 
@@ -96,4 +106,5 @@ function compress(dir) {
     }
   }
 }
+fs.writeFileSync(`${path.dirname(site)}/first.txt`, [...first].join("\n"));
 if (release) compress(site);

@@ -4,6 +4,7 @@
 //! sentence that names the remedy. What a step needs it fetches through cargo, npm or apt; nothing
 //! has to be installed by hand but Rust, Node and Python.
 
+mod bench;
 mod bundle;
 mod serve;
 mod setup;
@@ -20,6 +21,7 @@ usage: cargo xtask <command>
                              (--dev: quick build, no optimisation)
   build [--dev]              leave a static site in dist/
   test [NAME...]             run all tests, or those named: fmt clippy native wasm browser
+  bench [NAME...]            measure all, or: bundle startup replicas idle frames requests
 ";
 
 /// What went wrong, in one sentence, with the remedy.
@@ -55,6 +57,7 @@ fn run(args: &[&str]) -> Res {
             options.finish()?;
             bundle::dist(profile)
         }
+        ["bench", names @ ..] => bench::bench(names),
         ["test", names @ ..] => test::test(names),
         [] | ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
