@@ -3,14 +3,18 @@
 //! Invariant: typed objects are made from and turned into [`serde_json::Value`] in [`object`] only,
 //! so that the download carries each type's code once.
 
+pub mod base64;
 pub mod duration;
 pub mod errors;
+pub mod gofmt;
+pub mod json;
 pub mod kinds;
 pub mod meta;
 pub mod names;
 pub mod object;
 pub mod patch;
 pub mod selector;
+pub mod yaml;
 
 pub use errors::{FieldError, Status};
 pub use kinds::{Kind, KindId, KindTable};

@@ -6,6 +6,7 @@
 //!
 //! Invariant: no room but this one (and the HTTP entry) calls `apiserver`.
 
+pub mod directory;
 mod events;
 
 use std::{cell::Ref, rc::Rc};

@@ -4,12 +4,13 @@
 //! is decided by its files (`Fs::install`), so that images differ as real ones do.
 
 mod r#false;
+pub mod kubectl;
 mod r#true;
 
 use crate::machine::Program;
 
 /// All programs, sorted by name.
-pub static PROGRAMS: &[&Program] = &[&r#false::PROGRAM, &r#true::PROGRAM];
+pub static PROGRAMS: &[&Program] = &[&r#false::PROGRAM, &kubectl::PROGRAM, &r#true::PROGRAM];
 
 /// A program by name.
 pub fn find(name: &str) -> Option<&'static Program> {

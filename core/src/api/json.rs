@@ -1,0 +1,105 @@
+//! JSON text as Go's encoder writes it: sorted keys, `<`, `>` and `&` escaped, floats in its form.
+
+use serde_json::Value;
+
+use super::gofmt;
+
+/// One line, as `json.Marshal`.
+pub fn compact(v: &Value) -> String {
+    let mut out = String::new();
+    write(v, None, 0, &mut out);
+    out
+}
+
+/// Indented by four blanks, no line end after it, as `json.MarshalIndent(v, "", "    ")`.
+pub fn pretty(v: &Value) -> String {
+    indented(v, 4)
+}
+
+/// Indented by `step` blanks.
+pub fn indented(v: &Value, step: usize) -> String {
+    let mut out = String::new();
+    write(v, Some(step), 0, &mut out);
+    out
+}
+
+fn line(indent: Option<usize>, depth: usize, out: &mut String) {
+    if let Some(step) = indent {
+        out.push('\n');
+        out.extend(std::iter::repeat_n(' ', step * depth));
+    }
+}
+
+fn write(v: &Value, indent: Option<usize>, depth: usize, out: &mut String) {
+    match v {
+        Value::Null => out.push_str("null"),
+        Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+        Value::Number(n) => match n.as_f64() {
+            Some(f) if n.is_f64() => out.push_str(&gofmt::float_json(f)),
+            _ => out.push_str(&n.to_string()),
+        },
+        Value::String(s) => string(s, out),
+        Value::Array(items) if items.is_empty() => out.push_str("[]"),
+        Value::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                line(indent, depth + 1, out);
+                write(item, indent, depth + 1, out);
+            }
+            line(indent, depth, out);
+            out.push(']');
+        }
+        Value::Object(map) if map.is_empty() => out.push_str("{}"),
+        Value::Object(map) => {
+            out.push('{');
+            for (i, (key, item)) in map.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                line(indent, depth + 1, out);
+                string(key, out);
+                out.push_str(if indent.is_some() { ": " } else { ":" });
+                write(item, indent, depth + 1, out);
+            }
+            line(indent, depth, out);
+            out.push('}');
+        }
+    }
+}
+
+/// A string in quotes with Go's escapes.
+pub fn string(s: &str, out: &mut String) {
+    out.push('"');
+    for c in s.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x08' => out.push_str("\\b"),
+            '\x0c' => out.push_str("\\f"),
+            c if (c as u32) < 0x20 || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
+                out.push_str(&format!("\\u{:04x}", c as u32));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn prints_as_go() {
+        let v = json!({"b": [1, {}], "a": "<x> & \"y\"\t\u{1}", "c": []});
+        assert_eq!(compact(&v), r#"{"a":"\u003cx\u003e \u0026 \"y\"\t\u0001","b":[1,{}],"c":[]}"#);
+        assert_eq!(pretty(&json!({"a": [1]})), "{\n    \"a\": [\n        1\n    ]\n}");
+    }
+}

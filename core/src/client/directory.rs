@@ -1,0 +1,49 @@
+//! Which API servers can be reached, and at which address: what a kubeconfig's `server:` leads to.
+//!
+//! A cluster that starts enters itself, one that stops takes itself out; machines from which the
+//! same network is reached share one directory (`machine.set(directory)`). It is no name service and
+//! carries no traffic but that of clients of the API.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use super::{ApiServer, Client, User};
+
+/// Addresses (`192.168.49.2:8443`) and the API servers behind them.
+#[derive(Default)]
+pub struct Directory(RefCell<BTreeMap<String, Entry>>);
+
+struct Entry {
+    api: ApiServer,
+    admin: User,
+}
+
+impl Directory {
+    /// An empty one.
+    pub fn new() -> Rc<Self> {
+        Rc::default()
+    }
+
+    /// From now on `api` answers at `address`; who shows credentials acts for `admin`.
+    pub fn serve(&self, address: &str, api: &ApiServer, admin: User) {
+        let entry = Entry { api: api.clone(), admin };
+        self.0.borrow_mut().insert(address.to_owned(), entry);
+    }
+
+    /// Nothing answers there any more: connections are refused.
+    pub fn stop(&self, address: &str) {
+        self.0.borrow_mut().remove(address);
+    }
+
+    /// Whether something answers at an address.
+    pub fn answers(&self, address: &str) -> bool {
+        self.0.borrow().contains_key(address)
+    }
+
+    /// A client of the server at an address; `None` where nothing answers. `manager` names the
+    /// program in managed fields.
+    pub fn connect(&self, address: &str, manager: &str) -> Option<Client> {
+        let entries = self.0.borrow();
+        let entry = entries.get(address)?;
+        Some(Client::new(&entry.api, entry.admin.clone(), manager))
+    }
+}

@@ -1,0 +1,90 @@
+//! What every verb gets: the process it runs in, and the way to a server.
+
+use super::{Error, error::host_of, flags::Parsed, kubeconfig};
+use crate::{
+    client::{Client, directory::Directory},
+    machine::Proc,
+};
+
+/// A running command.
+#[derive(Clone)]
+pub struct Cx {
+    /// Its process.
+    pub proc: Proc,
+}
+
+/// A connection to a cluster.
+#[derive(Clone)]
+pub struct Conn {
+    /// The API.
+    pub client: Client,
+    /// The namespace in force.
+    pub namespace: String,
+    /// Whether `-n` was given: manifests must not contradict it.
+    pub namespace_given: bool,
+    /// The server's URL.
+    pub server: String,
+}
+
+impl Cx {
+    /// Writes to standard output.
+    pub async fn out(&self, text: &str) {
+        self.proc.print(text).await;
+    }
+
+    /// Writes to standard error.
+    pub async fn err(&self, text: &str) {
+        self.proc.eprint(text).await;
+    }
+
+    /// Prints the warnings that the server sent since the last call.
+    pub async fn warnings(&self, conn: &Conn) {
+        for warning in conn.client.take_warnings() {
+            self.err(&format!("Warning: {warning}\n")).await;
+        }
+    }
+
+    /// Connects as the kubeconfig and the flags say. `logged` is how often a refused connection is
+    /// logged before the error is told: commands that look up kinds try several times.
+    pub fn connect(&self, parsed: &Parsed, logged: usize) -> Result<Conn, Error> {
+        let target = kubeconfig::target(&self.proc, parsed)?;
+        let manager = parsed.path.replacen(' ', "-", 1);
+        let manager = manager.split(' ').next().unwrap_or("kubectl");
+        let address = with_port(&target.server);
+        let directory = self.proc.machine().get::<Directory>();
+        let client = directory.and_then(|d| d.connect(&address, manager));
+        let Some(client) = client else {
+            return Err(Error::Refused {
+                url: format!("{}/api?timeout=32s", target.server),
+                logged,
+            });
+        };
+        if !target.credentials {
+            return Err(crate::api::Status::new(401, "Unauthorized", "Unauthorized").into());
+        }
+        let kubeconfig::Target { server, namespace, namespace_given, .. } = target;
+        Ok(Conn { client, namespace, namespace_given, server })
+    }
+
+    /// A line as klog writes it, for what kubectl's libraries log.
+    pub fn klog(&self, level: char, source: &str, text: &str) -> String {
+        let stamp = self.proc.sim().now().to_timestamp().to_string();
+        let (date, time) = stamp.split_once('T').unwrap_or(("0000-00-00", "00:00:00"));
+        let (day, time) =
+            (date.get(5..).unwrap_or("").replace('-', ""), time.trim_end_matches('Z'));
+        let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
+        let pid = self.proc.pid();
+        format!("{level}{day} {seconds}.{fraction:0<6.6} {pid:>7} {source}] {text}\n")
+    }
+}
+
+/// `host:port` of a URL, with the scheme's port where it names none.
+fn with_port(url: &str) -> String {
+    let host = host_of(url);
+    let has_port = host.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok());
+    match (has_port, url.starts_with("https://")) {
+        (true, _) => host.to_owned(),
+        (false, true) => format!("{host}:443"),
+        (false, false) => format!("{host}:80"),
+    }
+}

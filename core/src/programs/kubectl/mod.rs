@@ -1,0 +1,96 @@
+//! kubectl.
+//!
+//! - [`verbs`]: one file a verb, with its flags, help, examples, completion and what it does.
+//! - [`flags`]: command lines and help, as `cobra` and `pflag`.
+//! - [`print`]: everything `-o` knows.
+//! - [`kubeconfig`], [`cx`]: which server, and the way to it. [`error`]: how errors are told.
+//!
+//! Invariant: nothing here knows a cluster's insides; everything goes through [`crate::client`].
+
+pub mod cx;
+pub mod error;
+pub mod flags;
+pub mod kubeconfig;
+pub mod output;
+pub mod print;
+pub mod verbs;
+
+pub use cx::{Conn, Cx};
+pub use error::Error;
+
+use flags::{Parsed, find, help};
+
+use crate::machine::{Proc, Program};
+
+/// `kubectl`
+pub const PROGRAM: Program = Program {
+    name: "kubectl",
+    summary: "controls the Kubernetes cluster manager",
+    run: |proc| Box::pin(main(proc)),
+    complete: None,
+};
+
+/// Runs a command line.
+pub async fn main(proc: Proc) -> i32 {
+    let args = proc.args().get(1..).unwrap_or_default().to_vec();
+    run(proc, args).await
+}
+
+/// Runs `kubectl` with these arguments (without the name), as `minikube kubectl` does.
+pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
+    let cx = Cx { proc };
+    match dispatch(&cx, &args).await {
+        Ok(()) => 0,
+        Err(error) => {
+            if let Error::Refused { logged, .. } = &error {
+                let text = format!(
+                    "\"Couldn't get current server API group list\" err={}",
+                    crate::api::gofmt::quote(&error.message())
+                );
+                for _ in 0..*logged {
+                    cx.err(&cx.klog('E', "memcache.go:381", &text)).await;
+                }
+            }
+            cx.err(&error.text()).await;
+            error.code()
+        }
+    }
+}
+
+async fn dispatch(cx: &Cx, args: &[String]) -> Result<(), Error> {
+    let width = cx.proc.any_tty().filter(|_| cx.proc.stdout_is_tty());
+    let width = width.map(|tty| usize::from(tty.size().0));
+    // `kubectl help VERB` is `kubectl VERB --help`.
+    let (args, asked) = match args.split_first() {
+        Some((first, rest)) if first == "help" => (rest, true),
+        _ => (args, false),
+    };
+    let found = find::find(&verbs::ROOT, &[verbs::GLOBAL], args).map_err(Error::Plain)?;
+    let command = found.command();
+    let path = found.path();
+    let flags = command.own_flags().chain(verbs::GLOBAL);
+    let parsed = Parsed::read(&path, flags, &found.args).map_err(|e| {
+        Error::Plain(match command.name {
+            "options" => format!("{e}\nRun '{path}' without flags."),
+            _ => format!("{e}\nSee '{path} --help' for usage."),
+        })
+    })?;
+    for notice in &parsed.notices {
+        cx.err(&format!("{notice}\n")).await;
+    }
+    if parsed.help || asked || found.way.len() == 1 {
+        cx.out(&help::help(&found.way, verbs::GROUPS, width)).await;
+        return Ok(());
+    }
+    match command.run {
+        Some(run) => run(cx.clone(), parsed).await,
+        None if parsed.args.is_empty() => {
+            cx.err(&help::help(&found.way, verbs::GROUPS, None)).await;
+            Err(Error::Exit(1))
+        }
+        None => {
+            let words = crate::api::gofmt::quote(&parsed.args.join(" "));
+            Err(Error::usage(&path, format_args!("unknown command {words}")))
+        }
+    }
+}

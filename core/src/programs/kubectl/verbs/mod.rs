@@ -1,0 +1,70 @@
+//! The verbs: one file (or folder) and one line each.
+//!
+//! The order of [`ROOT`]'s table is that of kubectl's own start, which suggestions follow.
+
+mod config;
+mod options;
+mod version;
+
+use super::flags::{Command, Flag, help::Groups};
+
+/// `kubectl` itself.
+pub static ROOT: Command = Command {
+    name: "kubectl",
+    usage: "kubectl",
+    short: "Control a Kubernetes cluster from the command line.",
+    long: "kubectl talks to a cluster's API server: it shows, creates, changes and deletes objects.",
+    subcommands: &[&config::COMMAND, &version::COMMAND, &options::COMMAND],
+    ..Command::EMPTY
+};
+
+/// The heads of the root's help.
+pub const GROUPS: Groups = &[
+    ("Basic Commands (Beginner):", &["create", "expose", "run", "set"]),
+    ("Basic Commands (Intermediate):", &["explain", "get", "edit", "delete"]),
+    ("Deploy Commands:", &["rollout", "scale", "autoscale"]),
+    (
+        "Cluster Management Commands:",
+        &["certificate", "cluster-info", "top", "cordon", "uncordon", "drain", "taint"],
+    ),
+    (
+        "Troubleshooting and Debugging Commands:",
+        &[
+            "describe",
+            "logs",
+            "attach",
+            "exec",
+            "port-forward",
+            "proxy",
+            "cp",
+            "auth",
+            "debug",
+            "events",
+        ],
+    ),
+    ("Advanced Commands:", &["diff", "apply", "patch", "replace", "wait", "kustomize"]),
+    ("Settings Commands:", &["label", "annotate", "completion"]),
+];
+
+/// Flags that every verb takes.
+pub static GLOBAL: &[Flag] = &[
+    Flag::str("as", "", "Act as this user."),
+    Flag::str("certificate-authority", "", "A file with the certificate authority to trust."),
+    Flag::str("client-certificate", "", "A file with the certificate that shows who you are."),
+    Flag::str("client-key", "", "A file with the key of that certificate."),
+    Flag::str("cluster", "", "The kubeconfig's cluster to use."),
+    Flag::str("context", "", "The kubeconfig's context to use."),
+    Flag::bool("insecure-skip-tls-verify", false, "Do not check the server's certificate."),
+    Flag::str("kubeconfig", "", "The kubeconfig file to use."),
+    Flag::str("namespace", "", "The namespace to work in.").short("n"),
+    Flag::str("request-timeout", "0", "How long to wait for one answer; 0 means for ever."),
+    Flag::str("server", "", "The address of the API server.").short("s"),
+    Flag::str("tls-server-name", "", "The name to expect in the server's certificate."),
+    Flag::str("token", "", "A bearer token that shows who you are."),
+    Flag::str("user", "", "The kubeconfig's user to use."),
+    Flag::int("v", "0", "How much to log.").short("v"),
+    Flag::bool("warnings-as-errors", false, "Fail if the server sent a warning."),
+];
+
+#[cfg(test)]
+mod tests;
