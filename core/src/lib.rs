@@ -1,6 +1,7 @@
 //! A deterministic Kubernetes cluster in plain Rust. The map, in reading order:
 //!
 //! - [`sim`]: the one clock, the one seed, the one event loop.
+//! - [`fabric`]: the network between machines: addresses, connections, verdicts.
 //! - [`machine`]: places where processes run: files, the process table, terminals.
 //! - [`programs`]: the programs that can run there.
 //! - [`runtime`]: images, registries, containers.
@@ -9,6 +10,7 @@
 pub mod api;
 pub mod apiserver;
 pub mod client;
+pub mod fabric;
 pub mod lesson;
 pub mod machine;
 pub mod programs;

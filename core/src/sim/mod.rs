@@ -103,7 +103,7 @@ impl Sim {
 
     /// Completes at `at`.
     pub fn sleep_until(&self, at: Time) -> Sleep {
-        Sleep { sim: self.clone(), at, timer: None }
+        Sleep { sim: self.clone(), at, timer: None, waker: None }
     }
 
     /// A random number below `bound` (which is above 0).
@@ -159,6 +159,7 @@ pub struct Sleep {
     sim: Sim,
     at: Time,
     timer: Option<TimerId>,
+    waker: Option<std::task::Waker>,
 }
 
 impl Future for Sleep {
@@ -171,10 +172,18 @@ impl Future for Sleep {
         if self.sim.now() >= self.at {
             return std::task::Poll::Ready(());
         }
+        // A task that races this against other things polls it many times.
+        match &self.waker {
+            Some(waker) if self.timer.is_some() && waker.will_wake(cx.waker()) => {
+                return std::task::Poll::Pending;
+            }
+            _ => {}
+        }
         if let Some(old) = self.timer.take() {
             self.sim.cancel(old);
         }
         let waker = cx.waker().clone();
+        self.waker = Some(waker.clone());
         self.timer = Some(self.sim.at(self.at, move || waker.wake()));
         std::task::Poll::Pending
     }
