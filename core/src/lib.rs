@@ -10,6 +10,7 @@
 pub mod api;
 pub mod apiserver;
 pub mod client;
+pub mod controllers;
 pub mod fabric;
 pub mod lesson;
 pub mod machine;

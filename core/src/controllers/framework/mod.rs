@@ -1,0 +1,133 @@
+//! What every controller is made of: a queue of keys, one worker, and a `reconcile` that looks at
+//! the whole state of one key and moves the world towards it.
+//!
+//! Models `pkg/controller`'s usual form (informers → work queue → worker). Level driven: a
+//! controller that is started at any time is told of every object that exists and settles.
+//!
+//! Invariant: a controller runs only from the event loop, one key at a time, and nothing of it is
+//! left once its [`Running`] is dropped.
+
+mod queue;
+
+use std::{
+    cell::Cell,
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+pub use queue::{Bucket, Key, Queue};
+
+use crate::{
+    api::{KindId, Status},
+    client::{Change, Client, ListOptions, Op, Subscription},
+    sim::Sim,
+};
+
+/// A client in kube-controller-manager may write 20 times a second, 30 times at once
+/// (`--kube-api-qps`, `--kube-api-burst`).
+const WRITES: (Duration, u32) = (Duration::from_millis(50), 30);
+
+/// A control loop. Its state beyond the API's objects may be lost at any time.
+pub trait Controller: 'static {
+    /// Its name (`replicaset-controller`).
+    fn name(&self) -> &'static str;
+
+    /// The kinds whose changes it is told.
+    fn kinds(&self) -> Vec<KindId>;
+
+    /// Adds the keys that a change concerns. At the start it is called for every object that
+    /// exists, as if it had just been added.
+    fn changed(&self, change: &Change, queue: &Queue);
+
+    /// Looks at one key and does what is to be done. A returned time asks to be called again then;
+    /// an error, soon and then later and later.
+    fn reconcile(&self, key: &Key, queue: &Queue) -> Result<Option<Duration>, Status>;
+
+    /// Whether it is held to a real client's rate of writes. For controllers whose every sync
+    /// costs as much as what they look after is large.
+    fn is_throttled(&self) -> bool {
+        false
+    }
+}
+
+struct Worker {
+    sim: Sim,
+    controller: Box<dyn Controller>,
+    queue: Queue,
+    scheduled: Cell<bool>,
+    writes: Bucket,
+}
+
+/// A controller at work; it stops when this is dropped.
+pub struct Running {
+    _worker: Rc<Worker>,
+    _subscription: Subscription,
+}
+
+/// Starts a controller.
+pub fn start(client: &Client, controller: Box<dyn Controller>) -> Running {
+    let kinds = controller.kinds();
+    let worker = Rc::new_cyclic(|weak: &Weak<Worker>| {
+        let wake = weak.clone();
+        let queue = Queue::new(client.sim(), move || {
+            if let Some(worker) = wake.upgrade() {
+                worker.schedule(Duration::ZERO);
+            }
+        });
+        Worker {
+            sim: client.sim().clone(),
+            controller,
+            queue,
+            scheduled: Cell::new(false),
+            writes: Bucket::new(WRITES.0, WRITES.1),
+        }
+    });
+    let weak = Rc::downgrade(&worker);
+    let subscription = client.on_change(&kinds, move |change| {
+        if let Some(worker) = weak.upgrade() {
+            worker.controller.changed(change, &worker.queue);
+        }
+    });
+    for kind in kinds {
+        let objects = client.list_any(kind, None, &ListOptions::default()).unwrap_or_default();
+        for object in objects {
+            let change =
+                Change { revision: client.revision(), op: Op::Added, kind, object, old: None };
+            worker.controller.changed(&change, &worker.queue);
+        }
+    }
+    Running { _worker: worker, _subscription: subscription }
+}
+
+impl Worker {
+    fn schedule(self: &Rc<Self>, delay: Duration) {
+        if self.scheduled.replace(true) {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        self.sim.after(delay, move || {
+            let Some(worker) = weak.upgrade() else { return };
+            worker.scheduled.set(false);
+            worker.step();
+        });
+    }
+
+    /// Works on one key; the next one waits for its turn in the event loop.
+    fn step(self: &Rc<Self>) {
+        let Some(key) = self.queue.pop() else { return };
+        match self.controller.reconcile(&key, &self.queue) {
+            Ok(again) => {
+                self.queue.forget(&key);
+                if let Some(delay) = again {
+                    self.queue.add_after(key, delay);
+                }
+            }
+            Err(_) => self.queue.retry(key),
+        }
+        let throttled = self.controller.is_throttled();
+        let pause = if throttled { self.writes.take(self.sim.now()) } else { Duration::ZERO };
+        if !self.queue.is_empty() || !pause.is_zero() {
+            self.schedule(pause);
+        }
+    }
+}

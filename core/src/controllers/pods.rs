@@ -1,0 +1,150 @@
+//! Questions about pods that several controllers ask, and the indexes that answer them.
+//!
+//! Models `pkg/controller/controller_utils.go` and `pkg/api/v1/pod/util.go`.
+
+use std::time::Duration;
+
+use k8s_openapi::{
+    api::core::v1::{Pod, PodCondition, PodTemplateSpec},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+
+use crate::{
+    api::{Object, meta::controller_of},
+    sim::Time,
+};
+
+/// A pod's phase; `Pending` before it has one.
+pub fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or("Pending")
+}
+
+/// Whether the pod has ended for good.
+pub fn is_terminal(pod: &Pod) -> bool {
+    matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+/// Whether the pod counts as one of its controller's. Models `IsPodActive`.
+pub fn is_active(pod: &Pod) -> bool {
+    !is_terminal(pod) && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether the pod is going and has not ended yet. Models `IsPodTerminating`.
+pub fn is_terminating(pod: &Pod) -> bool {
+    !is_terminal(pod) && pod.metadata.deletion_timestamp.is_some()
+}
+
+/// One of the pod's conditions.
+pub fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
+    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == type_)
+}
+
+/// Whether the pod's Ready condition is true.
+pub fn is_ready(pod: &Pod) -> bool {
+    condition(pod, "Ready").is_some_and(|c| c.status == "True")
+}
+
+/// Since when the pod is ready.
+pub fn ready_since(pod: &Pod) -> Option<Time> {
+    let ready = condition(pod, "Ready").filter(|c| c.status == "True")?;
+    Some(ready.last_transition_time.as_ref().map(Time::from).unwrap_or_default())
+}
+
+/// Whether the pod has been ready for `min_ready`.
+pub fn is_available(pod: &Pod, min_ready: Duration, now: Time) -> bool {
+    ready_since(pod).is_some_and(|since| min_ready.is_zero() || since + min_ready <= now)
+}
+
+/// The node it is on; empty before it has one.
+pub fn node_name(pod: &Pod) -> &str {
+    pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default()
+}
+
+/// The pod's address; empty before it has one.
+pub fn ip(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|s| s.pod_ip.as_deref()).unwrap_or_default()
+}
+
+/// Index: pods by what they count as for their controller, whose uid is the value:
+/// `uid` all of them, `uid/a` active ones, `uid/r` ready (and active) ones, `uid/t` terminating
+/// ones, `uid/l<hash>` active ones with exactly the labels of that [`labels_hash`]; and
+/// `orphan/<namespace>` for pods without a controller. Counts replace scans.
+pub fn by_controller(object: &dyn Object) -> Vec<String> {
+    let Some(pod) = object.downcast::<Pod>() else { return Vec::new() };
+    let Some(owner) = controller_of(&pod.metadata) else {
+        return vec![format!("orphan/{}", object.namespace())];
+    };
+    let uid = &owner.uid;
+    let mut values = vec![uid.clone()];
+    if is_active(pod) {
+        values.push(format!("{uid}/a"));
+        values.push(format!("{uid}/l{}", labels_hash(&pod.metadata)));
+        if is_ready(pod) {
+            values.push(format!("{uid}/r"));
+        }
+    } else if is_terminating(pod) {
+        values.push(format!("{uid}/t"));
+    }
+    values
+}
+
+/// Index: pods by the node they are on.
+pub fn by_node(object: &dyn Object) -> Vec<String> {
+    let Some(pod) = object.downcast::<Pod>() else { return Vec::new() };
+    let node = node_name(pod);
+    if node.is_empty() { Vec::new() } else { vec![node.to_string()] }
+}
+
+/// A number that equal labels share.
+pub fn labels_hash(meta: &ObjectMeta) -> u32 {
+    let mut hash = Fnv::default();
+    for (key, value) in meta.labels.iter().flatten() {
+        hash.write(key.as_bytes());
+        hash.write(b"=");
+        hash.write(value.as_bytes());
+        hash.write(b",");
+    }
+    hash.0
+}
+
+/// FNV-1a, 32 bits.
+pub struct Fnv(pub u32);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0x811c_9dc5)
+    }
+}
+
+impl Fnv {
+    /// Takes in more bytes.
+    pub fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        }
+    }
+}
+
+/// A pod as a template describes it, to be named after its owner.
+/// Models `GetPodFromTemplate` and `CreatePodsWithGenerateName`.
+pub fn from_template(
+    template: &PodTemplateSpec,
+    namespace: &str,
+    owner_name: &str,
+    owner: OwnerReference,
+) -> Pod {
+    let meta = template.metadata.clone().unwrap_or_default();
+    Pod {
+        metadata: ObjectMeta {
+            labels: meta.labels,
+            annotations: meta.annotations,
+            finalizers: meta.finalizers,
+            namespace: Some(namespace.to_string()),
+            generate_name: Some(format!("{owner_name}-")),
+            owner_references: Some(vec![owner]),
+            ..Default::default()
+        },
+        spec: template.spec.clone(),
+        status: None,
+    }
+}
