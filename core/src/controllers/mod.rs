@@ -5,7 +5,7 @@
 //!
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
-//mod deployment;
+mod deployment;
 pub mod framework;
 pub mod owners;
 pub mod pods;
@@ -19,10 +19,8 @@ use framework::{Controller, Running};
 type Make = fn(&Client) -> Box<dyn Controller>;
 
 /// One line a controller, sorted by name.
-const CONTROLLERS: &[(&str, Make)] = &[
-    //("deployment-controller", deployment::make),
-    ("replicaset-controller", replicaset::make),
-];
+const CONTROLLERS: &[(&str, Make)] =
+    &[("deployment-controller", deployment::make), ("replicaset-controller", replicaset::make)];
 
 /// All controllers at work; they stop when this is dropped.
 pub struct Manager {

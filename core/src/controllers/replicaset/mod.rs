@@ -14,7 +14,7 @@ use std::{marker::PhantomData, rc::Rc, time::Duration};
 
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 
-pub use kinds::{Condition, Counts, Replicated};
+pub use kinds::{Condition, Counts, Replicated, non_zero};
 
 use super::{
     framework::{Controller, Key, Queue},
