@@ -1,0 +1,316 @@
+//! Many pods in little room: a line each while they are few, then cells on a canvas, with a text twin.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sandbar_core::view::PodRow;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, KeyboardEvent, MouseEvent};
+use yew::prelude::*;
+
+use super::status::{Tone, of_pod, shape};
+use super::store::{GLOW_MS, Kept, object};
+use crate::app::clock::age;
+use crate::app::dom;
+use crate::app::topics::{Topic, use_page, use_topic};
+
+/// Up to this many pods have a line each.
+const LINES: usize = 12;
+
+/// What a field is given.
+#[derive(Properties, PartialEq)]
+pub struct FieldProps {
+    /// The pods, in the order in which they are shown.
+    pub pods: Rc<Vec<Kept<PodRow>>>,
+    /// What they have in common, for those who listen (`on minikube`).
+    pub of: AttrValue,
+    /// Cells even where there are few.
+    #[prop_or_default]
+    pub dense: bool,
+    /// Whether a line names the pod's node.
+    #[prop_or_default]
+    pub with_node: bool,
+}
+
+/// Pods, as lines or as cells.
+#[function_component]
+pub fn Field(props: &FieldProps) -> Html {
+    if props.pods.len() <= LINES && !props.dense {
+        html! {
+            <ul class="pods" aria-label={format!("Pods {}", props.of)}>
+                { for props.pods.iter().map(|pod| html! {
+                    <PodLine key={pod.row.uid.clone()} pod={pod.clone()} with_node={props.with_node}/>
+                }) }
+            </ul>
+        }
+    } else {
+        html! { <Cells pods={props.pods.clone()} of={props.of.clone()}/> }
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct LineProps {
+    pod: Kept<PodRow>,
+    with_node: bool,
+}
+
+#[function_component]
+fn PodLine(props: &LineProps) -> Html {
+    let page = use_page();
+    let row = props.pod.row.clone();
+    let tone = of_pod(&row.status, row.ready);
+    let onclick = {
+        let row = row.clone();
+        move |_| page.open_detail(object("pods", &row.namespace, &row.name))
+    };
+    html! {
+        <li>
+            <button class={classes!("pod", tone.name(), props.pod.glow(dom::now()))} {onclick}>
+                { shape(tone) }
+                <span class="name" title={row.name.clone()}>{ short(&row.name) }</span>
+                <span class="word">{ &row.status }</span>
+                <span class="num" title="containers ready">{ format!("{}/{}", row.ready.0, row.ready.1) }</span>
+                <span class="num restarts" title="restarts">{ if row.restarts > 0 { format!("↻{}", row.restarts) } else { String::new() } }</span>
+                if props.with_node { <span class="muted">{ &row.node }</span> } else { <Age created_ms={row.created_ms}/> }
+            </button>
+        </li>
+    }
+}
+
+/// A pod's name with its middle giving way first: the end is what tells pods apart.
+fn short(name: &str) -> Html {
+    let cut = name.char_indices().rev().nth(5).map_or(0, |c| c.0);
+    let (head, tail) = name.split_at(cut);
+    html! { <><span class="head">{ head }</span><span class="tail">{ tail }</span></> }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct AgeProps {
+    /// When it was made, simulated milliseconds.
+    pub created_ms: u64,
+}
+
+/// An age that grows.
+#[function_component]
+pub fn Age(props: &AgeProps) -> Html {
+    let page = use_topic(Topic::Second);
+    html! { <span class="num muted age">{ age(props.created_ms, page.now_ms()) }</span> }
+}
+
+/// How many pods there are of each status, the worst first.
+pub fn census<'a>(pods: impl Iterator<Item = &'a PodRow>) -> Vec<(Tone, String, usize)> {
+    let mut counts: BTreeMap<(Tone, String), usize> = BTreeMap::new();
+    for pod in pods {
+        *counts.entry((of_pod(&pod.status, pod.ready), pod.status.clone())).or_default() += 1;
+    }
+    counts.into_iter().map(|((tone, word), n)| (tone, word, n)).collect()
+}
+
+/// A census as shapes, numbers and words.
+pub fn census_line(counts: &[(Tone, String, usize)]) -> Html {
+    html! {
+        <p class="census">{ for counts.iter().map(|(tone, word, n)| html! {
+            <span class={tone.name()}>{ shape(*tone) }<b>{ n }</b>{ word }</span>
+        }) }</p>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct CellsProps {
+    pods: Rc<Vec<Kept<PodRow>>>,
+    of: AttrValue,
+}
+
+/// Size of a cell with its gap, CSS pixels.
+fn pitch(count: usize) -> f64 {
+    match count {
+        0..=80 => 16.0,
+        81..=400 => 12.0,
+        401..=1500 => 9.0,
+        _ => 7.0,
+    }
+}
+
+#[function_component]
+fn Cells(props: &CellsProps) -> Html {
+    let page = use_topic(Topic::Ui);
+    let canvas = use_node_ref();
+    let at = use_state(|| None::<usize>);
+    let frame = use_mut_ref(|| None::<gloo::render::AnimationFrame>);
+    let counts = census(props.pods.iter().map(|p| &*p.row));
+    {
+        let (canvas, pods, at, frame) = (canvas.clone(), props.pods.clone(), *at, frame.clone());
+        use_effect(move || animate(canvas, pods, at, frame));
+    }
+    let index = {
+        let (canvas, count) = (canvas.clone(), props.pods.len());
+        move |e: &MouseEvent| {
+            let canvas = canvas.cast::<HtmlCanvasElement>()?;
+            let (pitch, columns) = grid(&canvas, count);
+            let i = (f64::from(e.offset_y()) / pitch) as usize * columns + (f64::from(e.offset_x()) / pitch) as usize;
+            (i < count).then_some(i)
+        }
+    };
+    let open = {
+        let (page, pods) = (page.clone(), props.pods.clone());
+        move |i: Option<usize>| {
+            if let Some(pod) = i.and_then(|i| pods.get(i)) {
+                page.open_detail(object("pods", &pod.row.namespace, &pod.row.name));
+            }
+        }
+    };
+    let onclick = {
+        let (index, open) = (index.clone(), open.clone());
+        move |e: MouseEvent| open(index(&e))
+    };
+    let onmousemove = {
+        let at = at.clone();
+        move |e: MouseEvent| at.set(index(&e))
+    };
+    let onmouseleave = {
+        let at = at.clone();
+        move |_: MouseEvent| at.set(None)
+    };
+    let onkeydown = {
+        let (at, canvas, count) = (at.clone(), canvas.clone(), props.pods.len());
+        move |e: KeyboardEvent| {
+            let columns = canvas.cast::<HtmlCanvasElement>().map_or(1, |c| grid(&c, count).1);
+            let now = at.unwrap_or(0);
+            let next = match e.key().as_str() {
+                "ArrowRight" => now + 1,
+                "ArrowLeft" => now.saturating_sub(1),
+                "ArrowDown" => now + columns,
+                "ArrowUp" => now.saturating_sub(columns),
+                "Enter" | " " => {
+                    e.prevent_default();
+                    return open(Some(now));
+                }
+                _ => return,
+            };
+            e.prevent_default();
+            at.set(Some(next.min(count.saturating_sub(1))));
+        }
+    };
+    let pointed = at.and_then(|i| props.pods.get(i)).map(|p| {
+        format!("{} · {} · {}/{} · {}", p.row.name, p.row.status, p.row.ready.0, p.row.ready.1, p.row.namespace)
+    });
+    let words: Vec<String> = counts.iter().map(|(_, w, n)| format!("{n} {w}")).collect();
+    html! {
+        <div class="cells">
+            <canvas ref={canvas} tabindex="0" role="img" {onclick} {onmousemove} {onmouseleave} {onkeydown}
+                aria-label={format!("{} pods {}: {}. Arrow keys choose one, Enter opens it.", props.pods.len(), props.of, words.join(", "))}/>
+            <p class="cell-foot" aria-live="polite">
+                if let Some(pointed) = pointed { <span class="mono">{ pointed }</span> } else { { census_line(&counts) } }
+            </p>
+        </div>
+    }
+}
+
+/// Pitch and columns of a canvas as wide as its parent.
+fn grid(canvas: &HtmlCanvasElement, count: usize) -> (f64, usize) {
+    let width = canvas.parent_element().map_or(300, |p| p.client_width());
+    let pitch = pitch(count);
+    (pitch, ((f64::from(width) / pitch) as usize).max(1))
+}
+
+/// Draws, and goes on drawing while something glows.
+fn animate(canvas: NodeRef, pods: Rc<Vec<Kept<PodRow>>>, at: Option<usize>, frame: Rc<std::cell::RefCell<Option<gloo::render::AnimationFrame>>>) {
+    let Some(element) = canvas.cast::<HtmlCanvasElement>() else { return };
+    let glowing = draw(&element, &pods, at).unwrap_or(false);
+    if !glowing {
+        frame.replace(None);
+        return;
+    }
+    let again = frame.clone();
+    let next = gloo::render::request_animation_frame(move |_| {
+        let done = again.borrow_mut().take();
+        animate(canvas, pods, at, again);
+        drop(done);
+    });
+    frame.replace(Some(next));
+}
+
+fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) -> Option<bool> {
+    let scale = gloo::utils::window().device_pixel_ratio();
+    let (pitch, columns) = grid(canvas, pods.len());
+    let rows = pods.len().div_ceil(columns);
+    let (width, height) = (columns as f64 * pitch, rows as f64 * pitch);
+    let (w, h) = ((width * scale) as u32, (height * scale) as u32);
+    if (canvas.width(), canvas.height()) != (w, h) {
+        canvas.set_width(w);
+        canvas.set_height(h);
+        let _ = canvas.set_attribute("style", &format!("width:{width}px;height:{height}px"));
+    }
+    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
+    context.set_transform(scale, 0.0, 0.0, scale, 0.0, 0.0).ok()?;
+    context.clear_rect(0.0, 0.0, width, height);
+    let now = dom::now();
+    let still = dom::reduced_motion();
+    let accent = dom::property("--glow");
+    let mut colours: BTreeMap<&'static str, String> = BTreeMap::new();
+    let mut glowing = false;
+    for (i, pod) in pods.iter().enumerate() {
+        let tone = of_pod(&pod.row.status, pod.row.ready);
+        let colour = colours.entry(tone.name()).or_insert_with(|| dom::property(&format!("--{}", tone.name())));
+        let (x, y) = ((i % columns) as f64 * pitch, (i / columns) as f64 * pitch);
+        let age = now - pod.changed;
+        if age < GLOW_MS && !still {
+            glowing = true;
+            context.set_global_alpha(1.0 - age / GLOW_MS);
+            context.set_fill_style_str(&accent);
+            context.fill_rect(x, y, pitch, pitch);
+            context.set_global_alpha(1.0);
+        }
+        cell(&context, tone, colour, x, y, pitch)?;
+        if at == Some(i) {
+            context.set_stroke_style(&JsValue::from_str(&dom::property("--text")));
+            context.set_line_width(1.5);
+            context.stroke_rect(x + 0.5, y + 0.5, pitch - 1.0, pitch - 1.0);
+        }
+    }
+    Some(glowing)
+}
+
+/// One cell: the tone's shape, as far as the size allows.
+fn cell(context: &CanvasRenderingContext2d, tone: Tone, colour: &str, x: f64, y: f64, pitch: f64) -> Option<()> {
+    let (gap, size) = (pitch * 0.14, pitch * 0.72);
+    let (cx, cy, r) = (x + pitch / 2.0, y + pitch / 2.0, size / 2.0);
+    context.set_fill_style_str(colour);
+    context.set_stroke_style_str(colour);
+    context.set_line_width((pitch / 9.0).max(1.0));
+    context.begin_path();
+    match tone {
+        Tone::Good => {
+            context.arc(cx, cy, r, 0.0, std::f64::consts::TAU).ok()?;
+            context.fill();
+        }
+        Tone::Done => context.fill_rect(x + gap, y + gap, size, size),
+        Tone::Bad => {
+            context.move_to(cx, y + gap * 0.6);
+            context.line_to(x + pitch - gap * 0.6, y + pitch - gap);
+            context.line_to(x + gap * 0.6, y + pitch - gap);
+            context.fill();
+        }
+        Tone::Wait => {
+            context.arc(cx, cy, r * 0.9, 0.0, std::f64::consts::TAU).ok()?;
+            context.stroke();
+            context.begin_path();
+            context.arc(cx, cy, r * 0.9, std::f64::consts::FRAC_PI_2, -std::f64::consts::FRAC_PI_2).ok()?;
+            context.fill();
+        }
+        Tone::Unready => {
+            context.arc(cx, cy, r * 0.9, 0.0, std::f64::consts::TAU).ok()?;
+            context.stroke();
+            context.fill_rect(cx - r * 0.3, cy - r * 0.3, r * 0.6, r * 0.6);
+        }
+        Tone::End | Tone::Unknown => {
+            context.arc(cx, cy, r * 0.9, 0.0, std::f64::consts::TAU).ok()?;
+            if tone == Tone::End {
+                context.move_to(cx - r * 0.6, cy + r * 0.6);
+                context.line_to(cx + r * 0.6, cy - r * 0.6);
+            }
+            context.stroke();
+        }
+    }
+    Some(())
+}
