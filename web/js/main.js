@@ -1,7 +1,6 @@
 // The page's entry for the bundler: styles, what Rust needs from npm packages, then the program,
 // which index.html began to fetch before anything else.
-import "../../static/style.css";
-import "@xterm/xterm/css/xterm.css";
+import "./page.css";
 import "./page.ts";
 import init from "gen/app/app.js";
 

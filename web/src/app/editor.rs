@@ -1,5 +1,7 @@
 //! Files being edited: tabs beside the terminals, CodeMirror below them, loaded when first needed.
 
+use std::rc::Rc;
+
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 use yew::prelude::*;
@@ -40,7 +42,7 @@ pub struct OpenFile {
     pub dirty: bool,
     /// Whether the person wants it closed and has not said what to do with the changes.
     pub leaving: bool,
-    editor: Option<CodeEditor>,
+    editor: Option<Rc<CodeEditor>>,
 }
 
 impl OpenFile {
@@ -143,7 +145,7 @@ impl Page {
         if let Some(file) = editor.file(path) {
             file.dirty = false;
             file.leaving = false;
-            let open: Option<CodeEditor> = file.editor.as_ref().map(|e| e.clone().unchecked_into());
+            let open = file.editor.clone();
             drop(editor);
             // Outside of the borrow: it reports that nothing is unsaved any more.
             if let Some(open) = open {
@@ -219,7 +221,7 @@ fn FilePane(props: &FileProps) -> Html {
                 match open_editor(&host, &path, &text, &on_dirty, &on_save).await {
                     Ok(open) => {
                         if let Some(file) = page.editor.borrow_mut().file(&path) {
-                            file.editor = Some(open);
+                            file.editor = Some(Rc::new(open));
                         }
                     }
                     Err(_) => page.notice("The editor could not be loaded. Check the connection and open the file again; vi works without it."),

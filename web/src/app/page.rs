@@ -127,6 +127,16 @@ impl Page {
         }
     }
 
+    /// A new engine plays everything again: what came from the old one is forgotten.
+    pub fn restart(&self) {
+        self.cluster.borrow_mut().clear();
+        self.terminals_restart();
+        self.browser_restart();
+        for topic in self.cluster.borrow_mut().take_touched() {
+            self.touch(topic);
+        }
+    }
+
     fn view_changed(&self, changes: Vec<sandbar_core::view::ViewChange>) {
         let now = super::dom::now();
         let touched = {

@@ -32,7 +32,10 @@ pub fn Events() -> Html {
         <Section name="Events" command="kubectl events" {summary}>
             if shown.is_empty() { <p class="none">{ "Nothing has happened in these namespaces yet." }</p> }
             <ol class="events">
-                { for shown.into_iter().map(|event| html! { <Line key={event.row.uid.clone()} {event}/> }) }
+                { for shown.into_iter().map(|event| {
+                    let key = event.row.uid.clone();
+                    html! { <Line {key} {event}/> }
+                }) }
             </ol>
             if more { <button class="link" {onclick}>{ "Older events" }</button> }
         </Section>

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sandbar_core::view::PodRow;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, KeyboardEvent, MouseEvent};
 use yew::prelude::*;
 
@@ -263,7 +263,7 @@ fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) ->
         }
         cell(&context, tone, colour, x, y, pitch)?;
         if at == Some(i) {
-            context.set_stroke_style(&JsValue::from_str(&dom::property("--text")));
+            context.set_stroke_style_str(&dom::property("--text"));
             context.set_line_width(1.5);
             context.stroke_rect(x + 0.5, y + 0.5, pitch - 1.0, pitch - 1.0);
         }

@@ -23,8 +23,8 @@ pub fn Nodes() -> Html {
     html! {
         <Section name="Nodes" command="kubectl get nodes" summary={format!("{ready} of {} Ready", nodes.len())}>
             { for nodes.into_iter().map(|node| {
-                let version = store.version(&node.row.name);
-                html! { <Node key={node.row.uid.clone()} {version} {node} only={store.only.clone()}/> }
+                let (key, version) = (node.row.uid.clone(), store.version(&node.row.name));
+                html! { <Node {key} {version} {node} only={store.only.clone()}/> }
             }) }
             if !waiting.is_empty() {
                 <div class="card waiting">

@@ -31,7 +31,8 @@ pub fn Workloads() -> Html {
             }
             { for tops.into_iter().map(|work| {
                 let version = store.version(&work.row.uid);
-                html! { <div class="card" key={work.row.uid.clone()}><Workload {version} {work} level={0}/></div> }
+                let key = work.row.uid.clone();
+                html! { <div class="card" {key}><Workload {version} {work} level={0}/></div> }
             }) }
             if !alone.is_empty() {
                 <div class="card">
@@ -78,8 +79,9 @@ fn Workload(props: &WorkloadProps) -> Html {
                 if row.revision > 0 { <span class="muted" title="revision">{ format!("rev {}", row.revision) }</span> }
                 <span class="num strong" title="ready of wanted">{ format!("{}/{}", row.ready, row.desired) }</span>
             </button>
-            { for below.into_iter().zip(versions).map(|(work, version)| html! {
-                <Workload key={work.row.uid.clone()} {work} {version} level={props.level.saturating_add(1)}/>
+            { for below.into_iter().zip(versions).map(|(work, version)| {
+                let key = work.row.uid.clone();
+                html! { <Workload {key} {work} {version} level={props.level.saturating_add(1)}/> }
             }) }
             if !pods.is_empty() {
                 <div class="owned"><Field pods={Rc::new(pods)} of={format!("of {}", row.name)} with_node=true/></div>

@@ -1,0 +1,1 @@
+pub fn attach(_: &super::page::Page) -> bool { false }
