@@ -77,6 +77,10 @@ fn compile(profile: Profile) -> Res {
         let args = ["build", "--package", "sandbar-web", "--bins", "--target", TARGET];
         let mut build = toolchain.cargo(&args);
         build.arg("--target-dir").arg(dir).args(["--profile", profile.name()]);
+        if profile == Profile::Dev {
+            // `?fixture=practical` plays canned messages, to work on the page alone.
+            build.args(["--features", "fixture"]);
+        }
         run(build, "the compiler's messages above say what to mend")
     })
 }

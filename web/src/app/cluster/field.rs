@@ -84,6 +84,7 @@ fn short(name: &str) -> Html {
     html! { <><span class="head">{ head }</span><span class="tail">{ tail }</span></> }
 }
 
+/// What an age is given.
 #[derive(Properties, PartialEq)]
 pub struct AgeProps {
     /// When it was made, simulated milliseconds.
