@@ -199,10 +199,9 @@ impl FieldError {
         Self::invalid(field, format_args!("{value:?}"), detail)
     }
 
-    /// `f: Unsupported value: "v": supported values: "a", "b"`
+    /// `f: Unsupported value: "v": supported values: "a", "b"`, in the order given.
     pub fn not_supported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
-        let mut quoted: Vec<_> = supported.iter().map(|s| format!("{s:?}")).collect();
-        quoted.sort();
+        let quoted: Vec<_> = supported.iter().map(|s| format!("{s:?}")).collect();
         let detail = format!("supported values: {}", quoted.join(", "));
         let text = with(format!("Unsupported value: {value:?}"), &detail);
         Self::make(field, "FieldValueNotSupported", text)

@@ -13,9 +13,12 @@ pub mod meta;
 pub mod names;
 pub mod object;
 pub mod patch;
+pub mod path;
+pub mod quantity;
 pub mod selector;
 pub mod yaml;
 
 pub use errors::{FieldError, Status};
 pub use kinds::{Kind, KindId, KindTable};
+pub use path::Path;
 pub use object::{DynamicObject, ObjRef, Object, Typed};
