@@ -201,9 +201,14 @@ impl FieldError {
 
     /// `f: Unsupported value: "v": supported values: "a", "b"`, in the order given.
     pub fn not_supported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
+        Self::not_supported_value(field, &format!("{value:?}"), supported)
+    }
+
+    /// [`FieldError::not_supported`] for a value that is not a string, as Go prints it.
+    pub fn not_supported_value(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
         let quoted: Vec<_> = supported.iter().map(|s| format!("{s:?}")).collect();
         let detail = format!("supported values: {}", quoted.join(", "));
-        let text = with(format!("Unsupported value: {value:?}"), &detail);
+        let text = with(format!("Unsupported value: {value}"), &detail);
         Self::make(field, "FieldValueNotSupported", text)
     }
 

@@ -20,5 +20,5 @@ pub mod yaml;
 
 pub use errors::{FieldError, Status};
 pub use kinds::{Kind, KindId, KindTable};
-pub use path::Path;
 pub use object::{DynamicObject, ObjRef, Object, Typed};
+pub use path::Path;

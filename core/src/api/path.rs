@@ -76,6 +76,9 @@ mod tests {
         let spec = Path::new("spec");
         let container = spec.child("containers");
         let first = container.index(0);
-        assert_eq!(first.child("requests").key("cpu").to_string(), "spec.containers[0].requests[cpu]");
+        assert_eq!(
+            first.child("requests").key("cpu").to_string(),
+            "spec.containers[0].requests[cpu]"
+        );
     }
 }

@@ -37,11 +37,11 @@ impl ApiServer {
         let strategy = self.strategy(kind.id);
         let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
         strategy.defaults(&mut *object);
-        strategy.prepare_create(&scx, &mut *object);
-        self.stamp(&*strategy, &mut *object);
         self.check_namespace(&kind, object.namespace(), object.name())?;
         let attributes = admission::Attributes { api: self, request: cx, kind: &kind, old: None };
         admission::admit(&attributes, &mut *object)?;
+        strategy.prepare_create(&scx, &mut *object);
+        self.stamp(&*strategy, &mut *object);
         let mut errors = strategy::meta_errors(&kind, strategy.name_rule(), object.metadata());
         errors.extend(strategy.validate(&scx, &*object));
         if !errors.is_empty() {

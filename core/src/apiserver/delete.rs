@@ -5,11 +5,14 @@
 use std::time::Duration;
 
 use super::{
-    ApiServer, RequestCx,
+    ApiServer, RequestCx, admission,
     read::ListOptions,
     strategy::{DynStrategy, StrategyCx},
 };
-use crate::api::{Kind, KindId, ObjRef, Object, Status};
+use crate::{
+    api::{Kind, KindId, ObjRef, Object, Status},
+    sim::Time,
+};
 
 /// What happens to what an object owns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,26 +60,23 @@ impl ApiServer {
         check_preconditions(&kind, &old, options)?;
         let strategy = self.strategy(kind.id);
         let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
+        let attributes =
+            admission::Attributes { api: self, request: cx, kind: &kind, old: Some(&*old) };
+        admission::delete(&attributes, &*old)?;
         let mut new = old.boxed_clone();
         set_propagation_finalizers(&mut *new, options.propagation);
-        let grace = strategy.grace(&*old, options.grace_seconds).map(|g| g.max(0));
         let was = old.metadata().deletion_grace_period_seconds;
         let begun = old.metadata().deletion_timestamp.is_some();
-        // A second delete can only shorten the grace.
-        let effective = match (begun, grace, was) {
-            (true, Some(g), Some(w)) => Some(g.min(w)),
-            (_, g, _) => g,
-        };
-        if !begun {
+        if begun {
+            shorten(&mut *new, options.grace_seconds, was);
+        } else {
+            let grace = strategy.grace(&*old, options.grace_seconds).unwrap_or(0).max(0);
             strategy.deletion_begins(&mut *new);
-        }
-        let seconds = effective.unwrap_or(0);
-        if !begun || effective.is_some_and(|e| Some(e) != was) {
             let meta = new.metadata_mut();
-            let from = scx.now;
-            meta.deletion_timestamp = Some((from + Duration::from_secs(seconds as u64)).to_meta());
-            meta.deletion_grace_period_seconds = Some(seconds);
-            if let Some(generation) = meta.generation.filter(|g| *g > 0 && !begun) {
+            let at = scx.now + Duration::from_secs(grace as u64);
+            meta.deletion_timestamp = Some(at.to_meta());
+            meta.deletion_grace_period_seconds = Some(grace);
+            if let Some(generation) = meta.generation.filter(|g| *g > 0) {
                 meta.generation = Some(generation + 1);
             }
         }
@@ -112,6 +112,21 @@ impl ApiServer {
             }
         }
         Ok(deleted)
+    }
+}
+
+/// A second delete can only shorten the grace, counted from the first.
+fn shorten(object: &mut dyn Object, wanted: Option<i64>, was: Option<i64>) {
+    let (Some(was), Some(wanted)) = (was, wanted) else { return };
+    let wanted = wanted.max(0);
+    let meta = object.metadata_mut();
+    if wanted >= was {
+        return;
+    }
+    if let Some(at) = &meta.deletion_timestamp {
+        let begun = Time::from(at) - Duration::from_secs(was.max(0) as u64);
+        meta.deletion_timestamp = Some((begun + Duration::from_secs(wanted as u64)).to_meta());
+        meta.deletion_grace_period_seconds = Some(wanted);
     }
 }
 

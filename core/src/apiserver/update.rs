@@ -70,6 +70,12 @@ impl ApiServer {
             let patched = patch::apply(&kind, patch.0, old.to_value(), patch.1.clone())
                 .map_err(|error| unprocessable(&kind, key.1, error))?;
             let new = self.decode(kind.id, patched)?;
+            if new.namespace() != old.namespace() {
+                return Err(Status::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the \
+                     request",
+                ));
+            }
             if new.name() != old.name() {
                 let error =
                     FieldError::invalid_str("metadata.name", new.name(), "field is immutable");
@@ -98,6 +104,9 @@ impl ApiServer {
         match sub {
             Subresource::Main => {
                 strategy.defaults(&mut *new);
+                let attributes =
+                    admission::Attributes { api: self, request: cx, kind, old: Some(&**old) };
+                admission::admit(&attributes, &mut *new)?;
                 strategy.prepare_update(&scx, &mut *new, &**old);
             }
             Subresource::Status => strategy.prepare_status_update(&mut *new, &**old),
@@ -111,9 +120,6 @@ impl ApiServer {
             return Ok(old.clone());
         }
         if sub == Subresource::Main {
-            let attributes =
-                admission::Attributes { api: self, request: cx, kind, old: Some(&**old) };
-            admission::admit(&attributes, &mut *new)?;
             self.check_update(&scx, kind, &*strategy, &mut *new, old)?;
         }
         if cx.dry_run {
@@ -261,10 +267,8 @@ fn check_preconditions(kind: &Kind, old: &ObjectMeta, new: &ObjectMeta) -> Resul
     }
     if let (Some(want), Some(have)) = (given(&new.uid), &old.uid) {
         if want != *have {
-            let why = format!(
-                "Precondition failed: UID in precondition: {want}, UID in object meta: {have}"
-            );
-            return Err(Status::conflict(kind, name, &why));
+            let error = FieldError::invalid_str("metadata.uid", &want, "field is immutable");
+            return Err(Status::invalid(kind, name, vec![error]));
         }
     }
     Ok(())

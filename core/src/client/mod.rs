@@ -134,6 +134,7 @@ impl Client {
 
     /// One object. Errors: NotFound.
     pub fn get_any(&self, kind: KindId, namespace: &str, name: &str) -> Result<ObjRef, Status> {
+        self.warn_of(kind);
         self.api.get(kind, namespace, name)
     }
 
@@ -144,7 +145,15 @@ impl Client {
         namespace: Option<&str>,
         options: &ListOptions,
     ) -> Result<Vec<ObjRef>, Status> {
+        self.warn_of(kind);
         self.api.list(kind, namespace, options)
+    }
+
+    /// The server warns of deprecated kinds with every answer.
+    fn warn_of(&self, kind: KindId) {
+        if let Some(text) = self.api.strategy(kind).deprecated() {
+            self.cx.warn(text);
+        }
     }
 
     /// The revision up to which reads are (`metadata.resourceVersion` of lists).
@@ -166,6 +175,7 @@ impl Client {
         value: Value,
         validation: FieldValidation,
     ) -> Result<ObjRef, Status> {
+        self.warn_of(kind);
         let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
         self.api.create(&self.cx, object, &CreateOptions { namespace })
     }
@@ -178,6 +188,7 @@ impl Client {
         validation: FieldValidation,
         sub: Subresource,
     ) -> Result<ObjRef, Status> {
+        self.warn_of(kind);
         let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
         self.api.update(&self.cx, object, sub)
     }

@@ -3,6 +3,11 @@
 //! One file a plugin, one line in [`PLUGINS`], in the order in which they run
 //! (`pkg/kubeapiserver/options/plugins.go`). Plugins may change the object or refuse it.
 
+mod namespace_lifecycle;
+mod priority;
+mod service_account;
+mod toleration_seconds;
+
 use super::{ApiServer, RequestCx};
 use crate::api::{Kind, Object, Status};
 
@@ -23,13 +28,35 @@ pub struct Plugin {
     /// Its name upstream.
     pub name: &'static str,
     /// Changes the object or refuses the write. Runs for creates and updates of main resources.
-    pub admit: fn(&Attributes, &mut dyn Object) -> Result<(), Status>,
+    pub admit: Option<fn(&Attributes, &mut dyn Object) -> Result<(), Status>>,
+    /// Refuses a deletion of `old`.
+    pub delete: Option<fn(&Attributes, &dyn Object) -> Result<(), Status>>,
 }
 
 /// In the order in which they run.
-pub const PLUGINS: &[Plugin] = &[];
+pub const PLUGINS: &[Plugin] = &[
+    Plugin {
+        name: "NamespaceLifecycle",
+        admit: None, // creation is looked at by the pipeline itself
+        delete: Some(namespace_lifecycle::delete),
+    },
+    Plugin { name: "ServiceAccount", admit: Some(service_account::admit), delete: None },
+    Plugin { name: "Priority", admit: Some(priority::admit), delete: None },
+    Plugin {
+        name: "DefaultTolerationSeconds",
+        admit: Some(toleration_seconds::admit),
+        delete: None,
+    },
+];
 
-/// Runs all plugins.
+/// Runs all plugins on a create or an update.
 pub(super) fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
-    PLUGINS.iter().try_for_each(|plugin| (plugin.admit)(attributes, object))
+    let mut plugins = PLUGINS.iter().filter_map(|plugin| plugin.admit);
+    plugins.try_for_each(|admit| admit(attributes, object))
+}
+
+/// Runs all plugins on a deletion.
+pub(super) fn delete(attributes: &Attributes, object: &dyn Object) -> Result<(), Status> {
+    let mut plugins = PLUGINS.iter().filter_map(|plugin| plugin.delete);
+    plugins.try_for_each(|delete| delete(attributes, object))
 }

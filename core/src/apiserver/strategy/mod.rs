@@ -6,12 +6,46 @@
 //! Models `pkg/registry/<group>/<kind>/strategy.go`, `pkg/apis/<group>/v1/defaults.go` and
 //! `pkg/apis/<group>/validation`.
 
+mod configmap;
+mod controllerrevision;
+mod daemonset;
+mod deployment;
+mod endpoints;
+mod endpointslice;
+mod event;
+mod godump;
+mod lease;
 mod metadata;
+mod namespace;
+mod node;
+pub mod pod;
+mod priorityclass;
+mod rbac;
+mod replicaset;
+mod secret;
+mod service;
+mod serviceaccount;
+mod storageclass;
+#[cfg(test)]
+mod tests;
+mod workload;
 
 use std::{marker::PhantomData, rc::Rc};
 
 pub use metadata::{
     label_errors, label_value_error, meta_errors, name_error, qualified_name_error,
+};
+
+use k8s_openapi::api::{
+    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet},
+    coordination::v1::Lease,
+    core::v1::{
+        ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount,
+    },
+    discovery::v1::EndpointSlice,
+    rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+    scheduling::v1::PriorityClass,
+    storage::v1::StorageClass,
 };
 
 use super::{ApiServer, RequestCx};
@@ -128,6 +162,11 @@ pub trait Strategy: 'static {
         Vec::new()
     }
 
+    /// A sentence for everyone who reads or writes this kind: that it is deprecated.
+    fn deprecated(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How long objects live without being written (events: an hour).
     fn time_to_live(&self) -> Option<std::time::Duration> {
         None
@@ -170,6 +209,7 @@ pub trait DynStrategy {
     fn deletion_begins(&self, object: &mut dyn Object);
     fn field(&self, object: &dyn Object, path: &str) -> Option<String>;
     fn warnings(&self, object: &dyn Object, old: Option<&dyn Object>) -> Vec<String>;
+    fn deprecated(&self) -> Option<&'static str>;
     fn time_to_live(&self) -> Option<std::time::Duration>;
     fn scale(&self, object: &dyn Object) -> Option<(i32, i32, String)>;
     fn set_scale(&self, object: &mut dyn Object, replicas: i32);
@@ -267,6 +307,10 @@ impl<S: Strategy> DynStrategy for S {
         object.downcast().map(|o| Strategy::warnings(self, o, old)).unwrap_or_default()
     }
 
+    fn deprecated(&self) -> Option<&'static str> {
+        Strategy::deprecated(self)
+    }
+
     fn time_to_live(&self) -> Option<std::time::Duration> {
         Strategy::time_to_live(self)
     }
@@ -292,12 +336,33 @@ impl<T: Typed> Strategy for Plain<T> {
 type Line = (KindId, fn() -> Rc<dyn DynStrategy>);
 
 /// One line a kind that has rules of its own, sorted by the kind's name.
-const STRATEGIES: &[Line] = &[];
+const STRATEGIES: &[Line] = &[
+    (ClusterRole::ID, || Rc::new(rbac::ClusterRoles)),
+    (ClusterRoleBinding::ID, || Rc::new(rbac::ClusterRoleBindings)),
+    (ConfigMap::ID, || Rc::new(configmap::ConfigMaps)),
+    (ControllerRevision::ID, || Rc::new(controllerrevision::ControllerRevisions)),
+    (DaemonSet::ID, || Rc::new(daemonset::DaemonSets)),
+    (Deployment::ID, || Rc::new(deployment::Deployments)),
+    (EndpointSlice::ID, || Rc::new(endpointslice::EndpointSlices)),
+    (Endpoints::ID, || Rc::new(endpoints::EndpointsRules)),
+    (Event::ID, || Rc::new(event::Events)),
+    (Lease::ID, || Rc::new(lease::Leases)),
+    (Namespace::ID, || Rc::new(namespace::Namespaces)),
+    (Node::ID, || Rc::new(node::Nodes)),
+    (Pod::ID, || Rc::new(pod::Pods)),
+    (PriorityClass::ID, || Rc::new(priorityclass::PriorityClasses)),
+    (ReplicaSet::ID, || Rc::new(replicaset::ReplicaSets)),
+    (Role::ID, || Rc::new(rbac::Roles)),
+    (RoleBinding::ID, || Rc::new(rbac::RoleBindings)),
+    (Secret::ID, || Rc::new(secret::Secrets)),
+    (Service::ID, || Rc::new(service::Services)),
+    (ServiceAccount::ID, || Rc::new(serviceaccount::ServiceAccounts)),
+    (StorageClass::ID, || Rc::new(storageclass::StorageClasses)),
+];
 
 /// The rules of every kind in the table, by place.
 pub fn for_kinds(kinds: &KindTable) -> Vec<Rc<dyn DynStrategy>> {
-    let plain: Rc<dyn DynStrategy> =
-        Rc::new(Plain::<k8s_openapi::api::core::v1::ConfigMap>(PhantomData));
+    let plain: Rc<dyn DynStrategy> = Rc::new(Plain::<ConfigMap>(PhantomData));
     kinds
         .iter()
         .map(|kind| {

@@ -1,0 +1,39 @@
+//! The rules of ControllerRevisions: their data never changes.
+//!
+//! Models `pkg/apis/apps/validation.ValidateControllerRevision`.
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+
+use super::{Strategy, StrategyCx};
+use crate::api::FieldError;
+
+/// See the module.
+pub struct ControllerRevisions;
+
+impl Strategy for ControllerRevisions {
+    type Object = ControllerRevision;
+
+    fn validate(&self, _: &StrategyCx, revision: &ControllerRevision) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if revision.data.is_none() {
+            errors.push(FieldError::required("data", "data is mandatory"));
+        }
+        if revision.revision < 0 {
+            let why = "must be greater than or equal to 0";
+            errors.push(FieldError::invalid("revision", revision.revision, why));
+        }
+        errors
+    }
+
+    fn validate_update(
+        &self,
+        _: &StrategyCx,
+        new: &ControllerRevision,
+        old: &ControllerRevision,
+    ) -> Vec<FieldError> {
+        if new.data == old.data {
+            return Vec::new();
+        }
+        vec![FieldError::invalid("data", "{}", "field is immutable")]
+    }
+}

@@ -1,0 +1,106 @@
+//! The rules of Nodes.
+//!
+//! Models `pkg/registry/core/node/strategy.go` and `ValidateNode`.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Node, Taint};
+
+use super::{
+    Strategy, StrategyCx,
+    metadata::{label_value_error, qualified_name_error},
+};
+use crate::api::{FieldError, Path, quantity::canonicalize};
+
+const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+/// See the module.
+pub struct Nodes;
+
+impl Strategy for Nodes {
+    type Object = Node;
+
+    fn defaults(&self, node: &mut Node) {
+        let spec = node.spec.get_or_insert_default();
+        if spec.unschedulable == Some(false) {
+            spec.unschedulable = None;
+        }
+        if spec.taints.as_ref().is_some_and(Vec::is_empty) {
+            spec.taints = None;
+        }
+        if let Some(status) = &mut node.status {
+            canonicalize(&mut status.capacity);
+            canonicalize(&mut status.allocatable);
+            if status.allocatable.is_none() {
+                status.allocatable.clone_from(&status.capacity);
+            }
+        }
+    }
+
+    fn prepare_update(&self, _: &StrategyCx, new: &mut Node, old: &Node) {
+        new.status.clone_from(&old.status);
+    }
+
+    fn prepare_status_update(&self, new: &mut Node, old: &Node) {
+        new.spec.clone_from(&old.spec);
+        if let Some(status) = &mut new.status {
+            canonicalize(&mut status.capacity);
+            canonicalize(&mut status.allocatable);
+        }
+    }
+
+    fn validate(&self, _: &StrategyCx, node: &Node) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if let Some(spec) = &node.spec {
+            let taints = spec.taints.as_deref().unwrap_or_default();
+            check_taints(taints, &Path::new("spec.taints"), &mut errors);
+        }
+        errors
+    }
+
+    fn validate_update(&self, _: &StrategyCx, new: &Node, old: &Node) -> Vec<FieldError> {
+        let (Some(new), Some(old)) = (&new.spec, &old.spec) else { return Vec::new() };
+        let mut errors = Vec::new();
+        if old.pod_cidrs.as_ref().is_some_and(|c| !c.is_empty()) && new.pod_cidrs != old.pod_cidrs {
+            let why = "node updates may not change podCIDR except from \"\" to valid";
+            errors.push(FieldError::forbidden("spec.podCIDRs", why));
+        }
+        let provider = old.provider_id.as_deref().is_some_and(|p| !p.is_empty());
+        if provider && new.provider_id != old.provider_id {
+            let why = "node updates may not change providerID except from \"\" to valid";
+            errors.push(FieldError::forbidden("spec.providerID", why));
+        }
+        errors
+    }
+
+    fn field(&self, node: &Node, path: &str) -> Option<String> {
+        let off = node.spec.as_ref().is_some_and(|s| s.unschedulable == Some(true));
+        (path == "spec.unschedulable").then(|| off.to_string())
+    }
+}
+
+fn check_taints(taints: &[Taint], at: &Path, errors: &mut Vec<FieldError>) {
+    let mut seen = BTreeSet::new();
+    for (i, taint) in taints.iter().enumerate() {
+        let at = at.index(i);
+        if let Some(why) = qualified_name_error(&taint.key) {
+            errors.push(FieldError::invalid_str(at.child("key"), &taint.key, &why));
+        }
+        let value = taint.value.as_deref().unwrap_or_default();
+        if let Some(why) = label_value_error(value) {
+            errors.push(FieldError::invalid_str(at.child("value"), value, &why));
+        }
+        if taint.effect.is_empty() {
+            errors.push(FieldError::required(at.child("effect"), ""));
+        } else if !EFFECTS.contains(&taint.effect.as_str()) {
+            errors.push(FieldError::not_supported(at.child("effect"), &taint.effect, EFFECTS));
+        }
+        if !seen.insert((&taint.key, &taint.effect)) {
+            let value = format!(
+                "{{\"Key\":{:?},\"Value\":{value:?},\"Effect\":{:?},\"TimeAdded\":null}}",
+                taint.key, taint.effect
+            );
+            errors.push(FieldError::duplicate(&at, value));
+        }
+    }
+}

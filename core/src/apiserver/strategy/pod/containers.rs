@@ -1,0 +1,415 @@
+//! What is wrong with containers: names, images, ports, environment, mounts, resources.
+//!
+//! Models `validateContainers` of `pkg/apis/core/validation/validation.go`.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
+    ResourceRequirements, VolumeMount,
+};
+
+use super::{probes, resources};
+use crate::{
+    api::{FieldError, Path},
+    apiserver::strategy::{NameRule, metadata::name_error},
+};
+
+/// Fields that a variable of the environment can take its value from.
+const ENV_FIELDS: &[&str] = &[
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+/// Fields that the downward API knows at all.
+const DOWNWARD_FIELDS: &[&str] = &[
+    "metadata.annotations",
+    "metadata.labels",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.serviceAccountName",
+    "spec.schedulerName",
+    "status.phase",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+
+/// What a pod's containers may refer to.
+pub struct Known<'a> {
+    /// Names of the pod's valid volumes.
+    pub volumes: &'a BTreeSet<&'a str>,
+}
+
+/// All of a pod's containers and init containers.
+pub fn check<'a>(
+    containers: &'a [Container],
+    init: &'a [Container],
+    known: &Known,
+    path: &Path,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut names = BTreeSet::new();
+    let at = path.child("containers");
+    if containers.is_empty() {
+        errors.push(FieldError::required(&at, ""));
+    }
+    let mut host_ports = BTreeSet::new();
+    for (i, c) in containers.iter().enumerate() {
+        let at = at.index(i);
+        container(c, known, &at, &mut errors);
+        if !c.name.is_empty() && !names.insert(c.name.as_str()) {
+            errors.push(FieldError::duplicate(at.child("name"), quoted(&c.name)));
+        }
+        probes::check(c, &at, &mut errors);
+        host_port_conflicts(c, &at, &mut host_ports, &mut errors);
+    }
+    let at = path.child("initContainers");
+    for (i, c) in init.iter().enumerate() {
+        let at = at.index(i);
+        container(c, known, &at, &mut errors);
+        if !c.name.is_empty() && !names.insert(c.name.as_str()) {
+            errors.push(FieldError::duplicate(at.child("name"), quoted(&c.name)));
+        }
+        init_container(c, &at, &mut errors);
+    }
+    errors
+}
+
+fn init_container(c: &Container, at: &Path, errors: &mut Vec<FieldError>) {
+    match c.restart_policy.as_deref() {
+        Some("Always") => probes::check(c, at, errors),
+        policy => {
+            if let Some(policy) = policy.filter(|p| !matches!(*p, "Never" | "OnFailure")) {
+                let known = &["Always", "OnFailure", "Never"];
+                errors.push(FieldError::not_supported(at.child("restartPolicy"), policy, known));
+            }
+            for (field, set) in [
+                ("lifecycle", c.lifecycle.is_some()),
+                ("livenessProbe", c.liveness_probe.is_some()),
+                ("readinessProbe", c.readiness_probe.is_some()),
+                ("startupProbe", c.startup_probe.is_some()),
+            ] {
+                if set {
+                    let why = "may not be set for init containers without restartPolicy=Always";
+                    errors.push(FieldError::forbidden(at.child(field), why));
+                }
+            }
+        }
+    }
+}
+
+/// As Go quotes it.
+pub fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+fn container(c: &Container, known: &Known, at: &Path, errors: &mut Vec<FieldError>) {
+    dns_label(&c.name, &at.child("name"), errors);
+    let image = c.image.as_deref().unwrap_or_default();
+    if image.is_empty() {
+        errors.push(FieldError::required(at.child("image"), ""));
+    } else if image.trim() != image {
+        let why = "must not have leading or trailing whitespace";
+        errors.push(FieldError::invalid_str(at.child("image"), image, why));
+    }
+    let policy = c.termination_message_policy.as_deref().unwrap_or_default();
+    one_of(
+        policy,
+        &["File", "FallbackToLogsOnError"],
+        &at.child("terminationMessagePolicy"),
+        errors,
+    );
+    ports(c.ports.as_deref().unwrap_or_default(), &at.child("ports"), errors);
+    env(c.env.as_deref().unwrap_or_default(), &at.child("env"), errors);
+    env_from(c.env_from.as_deref().unwrap_or_default(), &at.child("envFrom"), errors);
+    mounts(
+        c.volume_mounts.as_deref().unwrap_or_default(),
+        known,
+        &at.child("volumeMounts"),
+        errors,
+    );
+    let pull = c.image_pull_policy.as_deref().unwrap_or_default();
+    one_of(pull, &["Always", "IfNotPresent", "Never"], &at.child("imagePullPolicy"), errors);
+    let none = ResourceRequirements::default();
+    let wanted = c.resources.as_ref().unwrap_or(&none);
+    resources::check(wanted, &at.child("resources"), errors);
+}
+
+/// A value that must be one of a few.
+pub fn one_of(value: &str, known: &[&str], at: &Path, errors: &mut Vec<FieldError>) {
+    if value.is_empty() {
+        errors.push(FieldError::required(at, ""));
+    } else if !known.contains(&value) {
+        errors.push(FieldError::not_supported(at, value, known));
+    }
+}
+
+/// A name that must be there and be an RFC 1123 label.
+pub fn dns_label(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
+    if name.is_empty() {
+        errors.push(FieldError::required(at, ""));
+    } else if let Some(why) = name_error(NameRule::Label, name) {
+        errors.push(FieldError::invalid_str(at, name, &why));
+    }
+}
+
+/// A port's number.
+pub fn port_number(port: i32, at: &Path, errors: &mut Vec<FieldError>) {
+    if !(1..=65535).contains(&port) {
+        errors.push(FieldError::invalid(at, port, "must be between 1 and 65535, inclusive"));
+    }
+}
+
+/// Why a port's name is none (`IsValidPortName`).
+pub fn port_name_errors(name: &str) -> Vec<&'static str> {
+    let mut why = Vec::new();
+    if name.len() > 15 {
+        why.push("must be no more than 15 characters");
+    }
+    if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        why.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+    }
+    if !name.bytes().any(|b| b.is_ascii_lowercase()) {
+        why.push("must contain at least one letter (a-z)");
+    }
+    if name.contains("--") {
+        why.push("must not contain consecutive hyphens");
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        why.push("must not begin or end with a hyphen");
+    }
+    why
+}
+
+fn ports(ports: &[ContainerPort], at: &Path, errors: &mut Vec<FieldError>) {
+    let mut names = BTreeSet::new();
+    for (i, port) in ports.iter().enumerate() {
+        let at = at.index(i);
+        if let Some(name) = port.name.as_deref().filter(|n| !n.is_empty()) {
+            let wrong = port_name_errors(name);
+            if wrong.is_empty() && !names.insert(name) {
+                errors.push(FieldError::duplicate(at.child("name"), quoted(name)));
+            }
+            for why in wrong {
+                errors.push(FieldError::invalid_str(at.child("name"), name, why));
+            }
+        }
+        if port.container_port == 0 {
+            errors.push(FieldError::required(at.child("containerPort"), ""));
+        } else {
+            port_number(port.container_port, &at.child("containerPort"), errors);
+        }
+        if let Some(host) = port.host_port.filter(|p| *p != 0) {
+            port_number(host, &at.child("hostPort"), errors);
+        }
+        let protocol = port.protocol.as_deref().unwrap_or_default();
+        one_of(protocol, &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
+    }
+}
+
+fn host_port_conflicts(
+    c: &Container,
+    at: &Path,
+    taken: &mut BTreeSet<String>,
+    errors: &mut Vec<FieldError>,
+) {
+    for (i, port) in c.ports.iter().flatten().enumerate() {
+        let Some(host) = port.host_port.filter(|p| *p != 0) else { continue };
+        let protocol = port.protocol.as_deref().unwrap_or_default();
+        let key = format!("{protocol}/{}/{host}", port.host_ip.as_deref().unwrap_or_default());
+        if taken.contains(&key) {
+            let at = at.child("ports");
+            let at = at.index(i);
+            errors.push(FieldError::duplicate(at.child("hostPort"), quoted(&key)));
+        }
+        taken.insert(key);
+    }
+}
+
+fn env(vars: &[EnvVar], at: &Path, errors: &mut Vec<FieldError>) {
+    for (i, var) in vars.iter().enumerate() {
+        let at = at.index(i);
+        if var.name.is_empty() {
+            errors.push(FieldError::required(at.child("name"), ""));
+        } else if let Some(why) = env_name_error(&var.name) {
+            errors.push(FieldError::invalid_str(at.child("name"), &var.name, why));
+        }
+        if let Some(from) = &var.value_from {
+            env_value_from(var, from, &at.child("valueFrom"), errors);
+        }
+    }
+}
+
+/// Why a name of the environment is none.
+pub fn env_name_error(name: &str) -> Option<&'static str> {
+    let bad = name.chars().any(|c| !(' '..='~').contains(&c) || c == '=');
+    bad.then_some(
+        "a valid environment variable name must consist only of printable ASCII characters other \
+         than '='",
+    )
+}
+
+fn env_value_from(var: &EnvVar, from: &EnvVarSource, at: &Path, errors: &mut Vec<FieldError>) {
+    let mut sources = 0;
+    if let Some(field) = &from.field_ref {
+        sources += 1;
+        field_ref(field, ENV_FIELDS, true, &at.child("fieldRef"), errors);
+    }
+    if let Some(resource) = &from.resource_field_ref {
+        sources += 1;
+        resources::field_ref(resource, &at.child("resourceFieldRef"), errors);
+    }
+    let keys = [
+        ("configMapKeyRef", from.config_map_key_ref.as_ref().map(|r| (&r.name, &r.key))),
+        ("secretKeyRef", from.secret_key_ref.as_ref().map(|r| (&r.name, &r.key))),
+    ];
+    for (field, key_ref) in keys {
+        let Some((name, key)) = key_ref else { continue };
+        sources += 1;
+        let at = at.child(field);
+        if name.is_empty() {
+            errors.push(FieldError::required(at.child("name"), ""));
+        }
+        if key.is_empty() {
+            errors.push(FieldError::required(at.child("key"), ""));
+        } else if let Some(why) = config_key_error(key) {
+            errors.push(FieldError::invalid_str(at.child("key"), key, &why));
+        }
+    }
+    sources += usize::from(from.file_key_ref.is_some());
+    let why = if sources == 0 {
+        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or \
+         `fileKeyRef`"
+    } else if var.value.as_deref().is_some_and(|v| !v.is_empty()) {
+        "may not be specified when `value` is not empty"
+    } else if sources > 1 {
+        "may not have more than one field specified at a time"
+    } else {
+        return;
+    };
+    errors.push(FieldError::invalid_str(at, "", why));
+}
+
+/// A reference to a field of the pod. `subscripts`: labels and annotations by key are known too.
+pub fn field_ref(
+    field: &ObjectFieldSelector,
+    known: &[&str],
+    subscripts: bool,
+    at: &Path,
+    errors: &mut Vec<FieldError>,
+) {
+    let path = field.field_path.as_str();
+    if path.is_empty() {
+        errors.push(FieldError::required(at.child("fieldPath"), ""));
+        return;
+    }
+    if let Some((base, rest)) = path.split_once("['") {
+        let is_map = matches!(base, "metadata.labels" | "metadata.annotations");
+        if subscripts && is_map && rest.ends_with("']") {
+            return;
+        }
+        let why =
+            format!("error converting fieldPath: field label does not support subscript: {path}");
+        errors.push(FieldError::invalid_str(at.child("fieldPath"), path, &why));
+    } else if !DOWNWARD_FIELDS.contains(&path) {
+        let why = format!("error converting fieldPath: field label not supported: {path}");
+        errors.push(FieldError::invalid_str(at.child("fieldPath"), path, &why));
+    } else if !known.contains(&path) {
+        errors.push(FieldError::not_supported(at.child("fieldPath"), path, known));
+    }
+}
+
+fn env_from(sources: &[EnvFromSource], at: &Path, errors: &mut Vec<FieldError>) {
+    for (i, source) in sources.iter().enumerate() {
+        let at = at.index(i);
+        if let Some(prefix) = source.prefix.as_deref().filter(|p| !p.is_empty()) {
+            if let Some(why) = env_name_error(prefix) {
+                errors.push(FieldError::invalid_str(at.child("prefix"), prefix, why));
+            }
+        }
+        let refs = [
+            ("configMapRef", source.config_map_ref.as_ref().map(|r| &r.name)),
+            ("secretRef", source.secret_ref.as_ref().map(|r| &r.name)),
+        ];
+        let count = refs.iter().filter(|(_, r)| r.is_some()).count();
+        for (field, name) in refs {
+            if name.is_some_and(String::is_empty) {
+                let at = at.child(field);
+                errors.push(FieldError::required(at.child("name"), ""));
+            }
+        }
+        if count == 0 {
+            let why = "must specify one of: `configMapRef` or `secretRef`";
+            errors.push(FieldError::invalid_str(&at, "", why));
+        } else if count > 1 {
+            let why = "may not have more than one field specified at a time";
+            errors.push(FieldError::invalid_str(&at, "", why));
+        }
+    }
+}
+
+fn mounts(mounts: &[VolumeMount], known: &Known, at: &Path, errors: &mut Vec<FieldError>) {
+    let mut paths = BTreeSet::new();
+    for (i, mount) in mounts.iter().enumerate() {
+        let at = at.index(i);
+        if mount.name.is_empty() {
+            errors.push(FieldError::required(at.child("name"), ""));
+        }
+        if !known.volumes.contains(mount.name.as_str()) {
+            errors.push(FieldError::not_found(at.child("name"), &mount.name));
+        }
+        if mount.mount_path.is_empty() {
+            errors.push(FieldError::required(at.child("mountPath"), ""));
+        }
+        if !paths.insert(mount.mount_path.as_str()) {
+            let why = "must be unique";
+            errors.push(FieldError::invalid_str(at.child("mountPath"), &mount.mount_path, why));
+        }
+        if let Some(sub) = mount.sub_path.as_deref().filter(|s| !s.is_empty()) {
+            descending(sub, &at.child("subPath"), errors);
+        }
+    }
+}
+
+/// A path that must not lead out of where it starts.
+pub fn descending(path: &str, at: &Path, errors: &mut Vec<FieldError>) {
+    if path.starts_with('/') {
+        errors.push(FieldError::invalid_str(at, path, "must be a relative path"));
+    }
+    if path.split('/').any(|part| part == "..") {
+        errors.push(FieldError::invalid_str(at, path, "must not contain '..'"));
+    }
+}
+
+/// Why a key of a config map or secret is none.
+pub fn config_key_error(key: &str) -> Option<String> {
+    if key.len() > 253 {
+        return Some("must be no more than 253 bytes".into());
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if key.is_empty() || !key.bytes().all(plain) {
+        return Some(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. \
+             'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is \
+             '[-._a-zA-Z0-9]+')"
+                .into(),
+        );
+    }
+    match key {
+        "." => Some("must not be '.'".into()),
+        ".." => Some("must not be '..'".into()),
+        _ if key.starts_with("..") => Some("must not start with '..'".into()),
+        _ => None,
+    }
+}
