@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, PodCondition, ServiceAccount};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,6 +23,9 @@ pub fn cluster(seed: u64) -> (Sim, Client) {
         &client,
         json!({"metadata": {"name": "default"}, "spec": {"finalizers": ["kubernetes"]}}),
     );
+    // Pods need one; in a whole cluster the service account controller makes it.
+    let account = json!({"metadata": {"name": "default", "namespace": "default"}});
+    make::<ServiceAccount>(&client, account);
     (sim, client)
 }
 
