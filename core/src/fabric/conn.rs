@@ -65,6 +65,8 @@ pub(super) struct Ends {
     pub client: Endpoint,
     pub server: Endpoint,
     pub from: SocketAddrV4,
+    /// Who the server takes for the client.
+    pub seen: SocketAddrV4,
     /// Where the client wanted to go.
     pub asked: SocketAddrV4,
     /// Where it went.
@@ -125,7 +127,7 @@ impl Conn {
 
     /// The other side's address, as this side sees it.
     pub fn peer(&self) -> SocketAddrV4 {
-        if self.side == 0 { self.link.ends.asked } else { self.link.ends.from }
+        if self.side == 0 { self.link.ends.asked } else { self.link.ends.seen }
     }
 
     /// The name of the endpoint on the other side, which no real program would know: for showing.

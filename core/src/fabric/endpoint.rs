@@ -46,17 +46,11 @@ pub(super) struct EndpointInner {
 }
 
 #[derive(Clone)]
-enum Port {
-    Tcp { loopback_only: bool, queue: Rc<Queue> },
-    Service { loopback_only: bool, service: Rc<dyn Any> },
-}
-
-impl Port {
-    fn loopback_only(&self) -> bool {
-        match self {
-            Port::Tcp { loopback_only, .. } | Port::Service { loopback_only, .. } => *loopback_only,
-        }
-    }
+struct Port {
+    loopback_only: bool,
+    queue: Rc<Queue>,
+    /// What those find who speak to it in our own types.
+    service: Option<Rc<dyn Any>>,
 }
 
 /// Why a connection did not come about. Displays as Go's `net` package words it.
@@ -214,13 +208,11 @@ impl Endpoint {
     /// # Errors
     /// [`AddrInUse`].
     pub fn listen_on(&self, port: u16, loopback_only: bool) -> Result<Listener, AddrInUse> {
-        let queue = Rc::new(Queue::default());
-        self.open(port, Port::Tcp { loopback_only, queue: queue.clone() })?;
-        Ok(Listener { endpoint: Rc::downgrade(&self.0), port, queue })
+        self.open(port, loopback_only, None)
     }
 
-    /// Offers a service behind a port, for those who speak to it in our own types. It is there until
-    /// the listener is dropped.
+    /// As [`Endpoint::listen`], and offers a service to those who speak to it in our own types
+    /// ([`Endpoint::service`]). It is there until the listener is dropped.
     ///
     /// # Errors
     /// [`AddrInUse`].
@@ -230,17 +222,22 @@ impl Endpoint {
         service: Rc<dyn Any>,
         loopback_only: bool,
     ) -> Result<Listener, AddrInUse> {
-        self.open(port, Port::Service { loopback_only, service })?;
-        Ok(Listener { endpoint: Rc::downgrade(&self.0), port, queue: Rc::default() })
+        self.open(port, loopback_only, Some(service))
     }
 
-    fn open(&self, port: u16, how: Port) -> Result<(), AddrInUse> {
+    fn open(
+        &self,
+        port: u16,
+        loopback_only: bool,
+        service: Option<Rc<dyn Any>>,
+    ) -> Result<Listener, AddrInUse> {
         let mut ports = self.0.ports.borrow_mut();
         if port == 0 || ports.contains_key(&port) {
             return Err(AddrInUse);
         }
-        ports.insert(port, how);
-        Ok(())
+        let queue = Rc::new(Queue::default());
+        ports.insert(port, Port { loopback_only, queue: queue.clone(), service });
+        Ok(Listener { endpoint: Rc::downgrade(&self.0), port, queue })
     }
 
     /// A port that is free now, as the kernel chooses one for `listen(0)`.
@@ -257,7 +254,7 @@ impl Endpoint {
 
     /// The ports that are listened on, sorted, with whether only on loopback.
     pub fn listening(&self) -> Vec<(u16, bool)> {
-        self.0.ports.borrow().iter().map(|(p, how)| (*p, how.loopback_only())).collect()
+        self.0.ports.borrow().iter().map(|(p, how)| (*p, how.loopback_only)).collect()
     }
 
     /// The way to an address now, or how long it takes to learn that there is none.
@@ -285,7 +282,7 @@ impl Endpoint {
         }
         let port = way.endpoint.0.ports.borrow().get(&way.to.port()).cloned();
         match port {
-            Some(port) if way.loopback || !port.loopback_only() => Ok((way, port)),
+            Some(port) if way.loopback || !port.loopback_only => Ok((way, port)),
             _ => Err(ConnectError::Refused),
         }
     }
@@ -297,17 +294,16 @@ impl Endpoint {
     /// whoever has less patience races this against a timer).
     pub async fn connect(&self, to: SocketAddrV4) -> Result<Conn, ConnectError> {
         let (way, port) = self.knock(to).await?;
-        let Port::Tcp { queue, .. } = port else {
-            // A service of our own types: it would not understand a word.
-            return Err(ConnectError::Refused);
-        };
+        let queue = port.queue;
         if queue.waiting.borrow().len() >= BACKLOG {
             self.sim().sleep(SYN_TIMEOUT).await;
             return Err(ConnectError::TimedOut);
         }
         let from = self.address_towards(*to.ip()).unwrap_or(Ipv4Addr::LOCALHOST);
         let from = SocketAddrV4::new(from, self.free_port());
-        let ends = Ends { client: self.clone(), server: way.endpoint, from, asked: to, to: way.to };
+        let seen = SocketAddrV4::new(way.seen.unwrap_or(*from.ip()), from.port());
+        let (client, server, asked) = (self.clone(), way.endpoint, to);
+        let ends = Ends { client, server, from, seen, asked, to: way.to };
         let (client, server) = Conn::pair(ends, way.latency, way.tally);
         queue.push(server);
         Ok(client)
@@ -318,10 +314,9 @@ impl Endpoint {
     /// # Errors
     /// As [`Endpoint::connect`]; refused where something else listens.
     pub async fn service<T: 'static>(&self, to: SocketAddrV4) -> Result<Rc<T>, ConnectError> {
-        match self.knock(to).await?.1 {
-            Port::Service { service, .. } => service.downcast().map_err(|_| ConnectError::Refused),
-            Port::Tcp { .. } => Err(ConnectError::Refused),
-        }
+        let (_, port) = self.knock(to).await?;
+        let service = port.service.ok_or(ConnectError::Refused)?;
+        service.downcast().map_err(|_| ConnectError::Refused)
     }
 
     /// As [`Endpoint::service`] without waiting: what would be answered now.
@@ -331,12 +326,9 @@ impl Endpoint {
     pub fn service_now<T: 'static>(&self, to: SocketAddrV4) -> Result<Rc<T>, ConnectError> {
         let way = self.way(to, Proto::Tcp).map_err(|(_, error)| error)?;
         let port = way.endpoint.0.ports.borrow().get(&way.to.port()).cloned();
-        match port {
-            Some(Port::Service { loopback_only, service }) if way.loopback || !loopback_only => {
-                service.downcast().map_err(|_| ConnectError::Refused)
-            }
-            _ => Err(ConnectError::Refused),
-        }
+        let port = port.filter(|port| way.loopback || !port.loopback_only);
+        let service = port.and_then(|port| port.service).ok_or(ConnectError::Refused)?;
+        service.downcast().map_err(|_| ConnectError::Refused)
     }
 
     /// Sends an echo request: the time until its answer.

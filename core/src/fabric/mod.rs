@@ -30,7 +30,7 @@ pub use addr::Cidr;
 pub use conn::{Broken, Conn, Frame, Tally};
 pub use datagram::{Datagram, DatagramSocket, QueryError};
 pub use endpoint::{AddrInUse, ConnectError, Endpoint, Listener, PingError};
-pub use rule::{Flow, Origin, PortMap, Proto, Rule, Verdict};
+pub use rule::{Flow, Origin, PortMap, Proto, Rule, Target, Verdict};
 pub use site::{Network, Site};
 
 use crate::sim::Sim;

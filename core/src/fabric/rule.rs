@@ -53,8 +53,26 @@ pub enum Verdict {
     Drop,
     /// It is refused at once.
     Reject,
-    /// It goes elsewhere (DNAT); what it costs is counted.
-    Redirect(SocketAddrV4, Option<Rc<Tally>>),
+    /// It goes elsewhere (DNAT).
+    Redirect(Target),
+}
+
+/// Where a rule sends a connection.
+#[derive(Clone)]
+pub struct Target {
+    /// There.
+    pub to: SocketAddrV4,
+    /// What it costs is counted here.
+    pub tally: Option<Rc<Tally>>,
+    /// Whether the receiver sees the site as the sender (SNAT, masquerading).
+    pub masquerade: bool,
+}
+
+impl Target {
+    /// Nothing but another address.
+    pub fn plain(to: SocketAddrV4) -> Self {
+        Target { to, tally: None, masquerade: false }
+    }
 }
 
 /// Something that has a say about new connections. Established ones are never asked about again.
@@ -97,7 +115,7 @@ impl Rule for HostPorts {
             Some((on, target))
                 if on.is_none_or(|on| on == *flow.to.ip()) && (self.is_own)(*flow.to.ip()) =>
             {
-                Verdict::Redirect(*target, None)
+                Verdict::Redirect(Target::plain(*target))
             }
             _ => Verdict::Pass,
         }

@@ -1,6 +1,7 @@
 //! Sites: kernels with interfaces, routes and rules; and the wires between them.
 
 use std::{
+    any::{Any, TypeId},
     cell::{Cell, RefCell},
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddrV4},
@@ -39,6 +40,7 @@ pub(super) struct SiteInner {
     pub endpoints: RefCell<BTreeMap<Ipv4Addr, Weak<EndpointInner>>>,
     routes: RefCell<BTreeMap<(u8, Ipv4Addr), Site>>,
     rules: RefCell<BTreeMap<String, Rc<dyn Rule>>>,
+    extensions: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
 }
 
 struct Interface {
@@ -89,6 +91,10 @@ impl Network {
         }
     }
 
+    fn site(&self, address: Ipv4Addr) -> Option<Site> {
+        self.0.sites.borrow().get(&address).and_then(Weak::upgrade).map(Site)
+    }
+
     fn route(&self, to: Ipv4Addr) -> Option<Site> {
         let routes = self.0.routes.borrow();
         let longest_first = routes.iter().rev();
@@ -113,6 +119,8 @@ pub(super) enum NoWay {
 pub(super) struct Way {
     pub endpoint: Endpoint,
     pub to: SocketAddrV4,
+    /// Who the receiver takes for the sender.
+    pub seen: Option<Ipv4Addr>,
     /// One way.
     pub latency: Duration,
     pub tally: Option<Rc<Tally>>,
@@ -131,6 +139,7 @@ impl Site {
             endpoints: RefCell::default(),
             routes: RefCell::default(),
             rules: RefCell::default(),
+            extensions: RefCell::default(),
         }))
     }
 
@@ -168,10 +177,13 @@ impl Site {
 
     /// Whether an address is its host's own.
     pub fn is_own(&self, address: Ipv4Addr) -> bool {
-        address.is_loopback() || self.0.interfaces.borrow().iter().any(|i| i.address == address)
+        address.is_loopback()
+            || self.0.interfaces.borrow().iter().any(|i| i.address == address)
+            || self.0.subnets.borrow().iter().any(|s| s.nth(1) == Some(address))
     }
 
-    /// A range whose addresses are behind it: its pods'. One of them that nobody has is unreachable.
+    /// A range whose addresses are behind it: its pods'. Its host has the first (the bridge's). One
+    /// that nobody has is unreachable.
     pub fn add_subnet(&self, range: Cidr) {
         self.0.subnets.borrow_mut().push(range);
     }
@@ -208,6 +220,17 @@ impl Site {
         );
     }
 
+    /// What another room hung on this site, for those who only know an endpoint.
+    pub fn get<T: 'static>(&self) -> Option<Rc<T>> {
+        self.0.extensions.borrow().get(&TypeId::of::<T>()).cloned()?.downcast().ok()
+    }
+
+    /// Hangs something on this site, in place of what had the same type.
+    pub fn set<T: 'static>(&self, value: Rc<T>) {
+        let old = self.0.extensions.borrow_mut().insert(TypeId::of::<T>(), value);
+        drop(old);
+    }
+
     /// Whether it is on.
     pub fn is_up(&self) -> bool {
         self.0.up.get()
@@ -218,8 +241,12 @@ impl Site {
         self.0.up.set(up);
     }
 
-    /// The sender's address towards `to`: of the interface whose network that is in, else the first.
+    /// The sender's address towards `to`: of the range or network that is in, else the first.
     pub(super) fn address_towards(&self, to: Ipv4Addr) -> Option<Ipv4Addr> {
+        let bridge = self.0.subnets.borrow().iter().find(|s| s.contains(to)).copied();
+        if let Some(address) = bridge.and_then(|s| s.nth(1)) {
+            return Some(address);
+        }
         let interfaces = self.0.interfaces.borrow();
         let near = interfaces.iter().find(|i| i.network.range().contains(to));
         near.or(interfaces.first()).map(|i| i.address)
@@ -245,7 +272,14 @@ impl Site {
         let own = from.is_own(*to.ip());
         if own && !from.is_host() {
             let endpoint = from.clone();
-            return Ok(Way { endpoint, to, latency: LOOPBACK, tally: None, loopback: true });
+            return Ok(Way {
+                endpoint,
+                to,
+                latency: LOOPBACK,
+                tally: None,
+                seen: None,
+                loopback: true,
+            });
         }
         if !self.is_up() {
             return Err(NoWay::Dropped);
@@ -253,22 +287,26 @@ impl Site {
         let origin = if from.is_host() { Origin::Host } else { Origin::Pod };
         let source = from.address_towards(*to.ip()).unwrap_or(Ipv4Addr::LOCALHOST);
         let mut flow = Flow { from: source, to, proto, origin };
-        let (mut at, mut latency, mut tally) = (self.clone(), SAME_SITE, None);
+        let (mut at, mut latency, mut tally, mut seen) = (self.clone(), SAME_SITE, None, None);
         for _ in 0..HOPS {
             match at.ask(&flow) {
                 Verdict::Pass | Verdict::Accept => {}
                 Verdict::Drop => return Err(NoWay::Dropped),
                 Verdict::Reject => return Err(NoWay::Rejected),
-                Verdict::Redirect(target, counted) => {
-                    flow.to = target;
-                    tally = counted.or(tally);
+                Verdict::Redirect(target) => {
+                    flow.to = target.to;
+                    tally = target.tally.or(tally);
+                    if target.masquerade || flow.from.is_loopback() {
+                        flow.from = at.address_towards(*flow.to.ip()).unwrap_or(flow.from);
+                        seen = Some(flow.from);
+                    }
                 }
             }
             match at.step(*flow.to.ip())? {
                 Step::Here(endpoint) => {
                     let loopback = own && endpoint.same_as(from);
                     let latency = if endpoint.same_as(from) { LOOPBACK } else { latency };
-                    return Ok(Way { endpoint, to: flow.to, latency, tally, loopback });
+                    return Ok(Way { endpoint, to: flow.to, seen, latency, tally, loopback });
                 }
                 Step::Next(next) => {
                     if !next.is_up() {
@@ -291,6 +329,11 @@ impl Site {
         if let Some(endpoint) = there {
             return Ok(Step::Here(Endpoint(endpoint)));
         }
+        let interfaces = self.0.interfaces.borrow();
+        let here = interfaces.iter().find(|i| i.network.range().contains(to));
+        if let Some(site) = here.and_then(|i| i.network.site(to)) {
+            return Ok(Step::Next(site));
+        }
         if self.0.subnets.borrow().iter().any(|s| s.contains(to)) {
             return Err(NoWay::Unreachable);
         }
@@ -299,16 +342,16 @@ impl Site {
         if let Some((_, via)) = route {
             return Ok(Step::Next(via.clone()));
         }
-        for interface in &*self.0.interfaces.borrow() {
-            if interface.network.range().contains(to) {
-                let site = interface.network.0.sites.borrow().get(&to).and_then(Weak::upgrade);
-                return site.map(|s| Step::Next(Site(s))).ok_or(NoWay::Unreachable);
-            }
-            if interface.follows_routes
-                && let Some(via) = interface.network.route(to)
-            {
-                return Ok(Step::Next(via));
-            }
+        let follows = interfaces.iter().filter(|i| i.follows_routes);
+        if let Some(via) = follows.filter_map(|i| i.network.route(to)).next() {
+            return if Rc::ptr_eq(&via.0, &self.0) {
+                Err(NoWay::Unreachable)
+            } else {
+                Ok(Step::Next(via))
+            };
+        }
+        if here.is_some() {
+            return Err(NoWay::Unreachable);
         }
         // The default route leads to an Internet that isn't there.
         Err(NoWay::Dropped)

@@ -4,7 +4,7 @@ use std::{cell::RefCell, net::SocketAddrV4, rc::Rc, time::Duration};
 
 use super::{
     Cidr, Conn, ConnectError, Datagram, Endpoint, Fabric, Flow, Frame, PingError, PortMap, Proto,
-    Rule, Site, Tally, Verdict,
+    Rule, Site, Tally, Target, Verdict,
     dns::{self, Answer, Code, Question, Record, RecordData, ResolvConf, in_hosts},
     http::{self, HttpError, HttpOptions, HttpRequest, HttpResponse, Reply, Spawn, serve},
 };
@@ -89,8 +89,9 @@ fn who_reaches_whom() {
         (b, "10.244.0.2:80", ok("a of 10.244.0.3"), 0),
         (a, "127.0.0.1:80", ok("a of 127.0.0.1"), 0),
         (a, "10.244.0.2:80", ok("a of 10.244.0.2"), 0),
-        (node, "10.244.0.2:80", ok("a of 192.168.49.2"), 0),
+        (node, "10.244.0.2:80", ok("a of 10.244.0.1"), 0),
         (b, "192.168.49.2:22", ok("minikube of 10.244.0.3"), 0),
+        (b, "10.244.0.1:22", ok("minikube of 10.244.0.3"), 0),
         (laptop, "192.168.49.2:22", ok("minikube of 192.168.49.1"), 0),
         (b, "10.244.0.2:81", Err(ConnectError::Refused), 0),
         (a, "127.0.0.1:81", ok("a of 127.0.0.1"), 0),
@@ -149,7 +150,9 @@ impl Rule for Service {
     fn verdict(&self, flow: &Flow) -> Verdict {
         match (&*self.target.borrow(), flow.to == self.address && flow.proto == Proto::Tcp) {
             (_, false) => Verdict::Pass,
-            (Some((to, tally)), _) => Verdict::Redirect(*to, Some(tally.clone())),
+            (Some((to, tally)), _) => {
+                Verdict::Redirect(Target { to: *to, tally: Some(tally.clone()), masquerade: true })
+            }
             (None, _) => Verdict::Reject,
         }
     }
