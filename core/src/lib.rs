@@ -5,6 +5,7 @@
 //! - [`machine`]: places where processes run: files, the process table, terminals.
 //! - [`programs`]: the programs that can run there.
 //! - [`runtime`]: images, registries, containers.
+//! - [`network`]: service rules on nodes, names of the cluster.
 //! - [`session`], [`view`]: the façade and the plain data that leaves it.
 
 pub mod api;
@@ -14,6 +15,7 @@ pub mod controllers;
 pub mod fabric;
 pub mod lesson;
 pub mod machine;
+pub mod network;
 pub mod programs;
 pub mod runtime;
 pub mod session;

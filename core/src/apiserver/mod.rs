@@ -109,6 +109,7 @@ pub(crate) struct Inner {
     strategies: RefCell<Vec<Rc<dyn DynStrategy>>>,
     agents: RefCell<BTreeMap<String, Rc<dyn connect::NodeAgent>>>,
     requests: Cell<u64>,
+    shared: RefCell<BTreeMap<std::any::TypeId, std::rc::Weak<dyn std::any::Any>>>,
 }
 
 impl ApiServer {
@@ -123,7 +124,21 @@ impl ApiServer {
             strategies: RefCell::new(strategies),
             agents: RefCell::default(),
             requests: Cell::new(0),
+            shared: RefCell::default(),
         }))
+    }
+
+    /// What clients of the same server share (a cache of one type), made where nobody has it.
+    pub fn shared<T: 'static>(&self, make: impl FnOnce() -> Rc<T>) -> Rc<T> {
+        let id = std::any::TypeId::of::<T>();
+        let known = self.0.shared.borrow().get(&id).and_then(std::rc::Weak::upgrade);
+        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+            return known;
+        }
+        let made = make();
+        let erased: Rc<dyn std::any::Any> = made.clone();
+        self.0.shared.borrow_mut().insert(id, Rc::downgrade(&erased));
+        made
     }
 
     /// The simulation it runs in.

@@ -273,6 +273,12 @@ impl Client {
         self.api.store().count_by_index(index, value)
     }
 
+    /// What all clients of this server share (a cache of one type), made where nobody has it; it
+    /// lives as long as somebody holds it.
+    pub fn shared<T: 'static>(&self, make: impl FnOnce(&Client) -> Rc<T>) -> Rc<T> {
+        self.api.shared(|| make(self))
+    }
+
     /// A container's log. Errors as the API server and kubelet word them.
     pub fn logs(
         &self,

@@ -31,7 +31,7 @@ pub use conn::{Broken, Conn, Frame, Tally};
 pub use datagram::{Datagram, DatagramSocket, QueryError};
 pub use endpoint::{AddrInUse, ConnectError, Endpoint, Listener, PingError};
 pub use rule::{Flow, Origin, PortMap, Proto, Rule, Target, Verdict};
-pub use site::{Network, Site};
+pub use site::{Network, Site, WeakSite};
 
 use crate::sim::Sim;
 

@@ -30,6 +30,17 @@ const HOPS: usize = 8;
 #[derive(Clone)]
 pub struct Site(pub(super) Rc<SiteInner>);
 
+/// A site that may be gone.
+#[derive(Clone)]
+pub struct WeakSite(Weak<SiteInner>);
+
+impl WeakSite {
+    /// The site, if it is still there.
+    pub fn upgrade(&self) -> Option<Site> {
+        self.0.upgrade().map(Site)
+    }
+}
+
 pub(super) struct SiteInner {
     pub sim: Sim,
     name: String,
@@ -145,6 +156,11 @@ impl Site {
 
     pub(super) fn set_host(&self, host: &Rc<EndpointInner>) {
         *self.0.host.borrow_mut() = Rc::downgrade(host);
+    }
+
+    /// For those who must not keep it.
+    pub fn downgrade(&self) -> WeakSite {
+        WeakSite(Rc::downgrade(&self.0))
     }
 
     /// The name of its host.
