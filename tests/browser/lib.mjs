@@ -4,6 +4,7 @@ import { chromium } from "playwright-core";
 import fs from "node:fs";
 
 export const url = process.env.SANDBAR_URL ?? "http://127.0.0.1:8080/";
+export const nestedUrl = process.env.SANDBAR_NESTED_URL;
 const shots = "target/screenshots";
 const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync"];
@@ -13,7 +14,7 @@ export const launch = () =>
 
 // Opens the page in a fresh profile. `page.complaints` gathers what must not happen: errors, and
 // requests to anywhere but the page's own host.
-export async function open(browser, { scheme = "light", width = 1280, height = 720, path = "" } = {}) {
+export async function open(browser, { scheme = "light", width = 1280, height = 720, at = url } = {}) {
   const context = await browser.newContext({
     colorScheme: scheme, viewport: { width, height }, serviceWorkers: "block",
     permissions: ["clipboard-read", "clipboard-write"],
@@ -29,7 +30,7 @@ export async function open(browser, { scheme = "light", width = 1280, height = 7
       page.complaints.push(`request: ${r.url()}`);
   });
   page.setDefaultTimeout(20_000);
-  await page.goto(url + path);
+  await page.goto(at);
   return page;
 }
 

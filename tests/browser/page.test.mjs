@@ -1,7 +1,7 @@
 // The page by itself: it comes up complete, in both colour schemes and both sizes, from any path.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, open, shot, url } from "./lib.mjs";
+import { launch, nestedUrl, open, shot, url } from "./lib.mjs";
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -20,6 +20,47 @@ for (const scheme of ["light", "dark"]) {
       await page.context().close();
     });
   }
+}
+
+// Resolves once the worker's next message of this kind is there.
+const next = (page, kind) => page.evaluate((kind) => new Promise((done) =>
+  sandbarBoot.current.addEventListener("message", ({ data }) => {
+    const message = JSON.parse(data);
+    if (kind in message) done(message[kind]);
+  })), kind);
+
+test("the engine answers", async () => {
+  const page = await open(browser);
+  await page.waitForFunction(() => sandbarBoot.current);
+  const pong = next(page, "Pong");
+  await page.evaluate(() => sandbarBoot.current.postMessage('{"Ping":7}'));
+  assert.equal(await pong, 7);
+  await page.context().close();
+});
+
+test("works from a path of another host", { skip: !nestedUrl }, async () => {
+  const page = await open(browser, { at: nestedUrl });
+  await page.waitForFunction(() => sandbarBoot.current);
+  assert.equal(await next(page, "Pong"), 0, "the page asks its worker every second");
+  assert.deepEqual(page.complaints.filter((c) => !c.startsWith("request:")), []);
+  await page.context().close();
+});
+
+for (const [what, end] of [
+  ["traps", () => sandbarBoot.current.dispatchEvent(new ErrorEvent("error", { message: "unreachable" }))],
+  ["hangs", () => sandbarBoot.current.terminate()],
+]) {
+  test(`a worker that ${what} is replaced and the learner is told`, async () => {
+    const page = await open(browser);
+    await page.waitForFunction(() => sandbarBoot.current);
+    await next(page, "Pong");
+    await page.evaluate(() => { window.before = sandbarBoot.current; });
+    await page.evaluate(end);
+    await page.waitForFunction(() => sandbarBoot.current !== before);
+    await page.getByText("was started anew").first().waitFor();
+    await next(page, "Pong");
+    await page.context().close();
+  });
 }
 
 test("everything it loads has a name that is relative or its own", async () => {

@@ -18,9 +18,9 @@ use yew::Callback;
 use crate::protocol::{FromEngine, ToEngine};
 
 /// Milliseconds between two pings.
-const PING_MS: i32 = 2_000;
+const PING_MS: i32 = 1_000;
 /// Pings that may be unanswered: a worker that says nothing for about 5 s hangs.
-const PINGS_MISSED: u32 = 3;
+const PINGS_MISSED: u32 = 5;
 /// Deaths in a row after which the host gives up.
 const DEATHS: u32 = 6;
 /// Milliseconds a worker must live for its death to be the first of a row.

@@ -1,18 +1,26 @@
 //! A static file server for the built site, on this machine only.
+//!
+//! A thread for each connection and the little of HTTP/1.1 that browsers need for files: GET and
+//! HEAD, kept-alive connections, compressed files beside plain ones. No more than that.
 
 use std::{
-    fs::File,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    sync::Arc,
+    time::Duration,
 };
-
-use tiny_http::{Header, Request, Response, Server, StatusCode};
 
 use crate::{
     Res,
     bundle::{self, Profile},
     shell::say,
 };
+
+/// Bytes that a request's head may have.
+const HEAD_LIMIT: u64 = 64 * 1024;
+/// How long a connection may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Builds the page and serves it until the process is ended.
 pub fn serve(profile: Profile, port: u16) -> Res {
@@ -27,58 +35,124 @@ pub fn serve(profile: Profile, port: u16) -> Res {
 /// Serves a folder on a port of this machine (0: any) from threads of its own; the port.
 pub fn start(site: &Path, port: u16) -> Res<u16> {
     let address = format!("127.0.0.1:{port}");
-    let server = Server::http(&address).map_err(|e| {
-        format!("{address} can't be served ({e}); choose another port with --port N")
-    })?;
-    let server = Arc::new(server);
-    let port = server.server_addr().to_ip().map_or(port, |ip| ip.port());
-    // A browser opens several connections; a few threads keep one slow one from holding up others.
-    for _ in 0..4 {
-        let (server, site) = (server.clone(), site.to_owned());
-        std::thread::spawn(move || {
-            for request in server.incoming_requests() {
-                // A client that went away in the middle is no failure of ours.
-                let _ = answer(request, &site);
-            }
-        });
-    }
+    let no = |e| format!("{address} can't be served ({e}); choose another port with --port N");
+    let listener = TcpListener::bind(&address).map_err(no)?;
+    let port = listener.local_addr().map_err(no)?.port();
+    let site = site.to_owned();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let site = site.clone();
+            // A client that goes away in the middle is no failure of ours.
+            std::thread::spawn(move || drop(converse(&connection, &site)));
+        }
+    });
     Ok(port)
 }
 
-fn answer(request: Request, site: &Path) -> std::io::Result<()> {
-    let Some(file) = locate(request.url(), site) else {
-        let body = Response::from_string("404: there is no such file\n");
-        return request.respond(body.with_status_code(StatusCode(404)));
-    };
-    let accepted = header(&request, "Accept-Encoding");
-    let (body, encoding) = [("br", "br"), ("gzip", "gz")]
-        .iter()
-        .filter(|(name, _)| accepted.split(',').any(|a| a.trim().split(';').next() == Some(name)))
-        .find_map(|(name, ext)| {
-            let mut path = file.clone().into_os_string();
-            path.push(format!(".{ext}"));
-            File::open(path).ok().map(|f| (f, Some(*name)))
-        })
-        .map_or_else(|| File::open(&file).map(|f| (f, None)), Ok)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut response = Response::from_file(body);
-    for (field, value) in [
-        ("Content-Type", mime(&name)),
-        ("Content-Encoding", encoding.unwrap_or_default()),
-        ("Vary", "Accept-Encoding"),
-        ("Cache-Control", caching(&name)),
-        ("X-Content-Type-Options", "nosniff"),
-    ] {
-        if let (false, Ok(h)) = (value.is_empty(), Header::from_bytes(field, value)) {
-            response.add_header(h);
+/// Answers requests until the client closes the connection.
+fn converse(connection: &TcpStream, site: &Path) -> std::io::Result<()> {
+    connection.set_nodelay(true)?;
+    connection.set_read_timeout(Some(SILENCE))?;
+    let mut reader = BufReader::new(connection);
+    while let Some(request) = Request::read(&mut reader)? {
+        let (head, body) = answer(&request, site);
+        let mut writer = connection;
+        writer.write_all(head.as_bytes())?;
+        if request.method == "GET" {
+            writer.write_all(&body)?;
+        }
+        if !request.keeps_alive {
+            break;
         }
     }
-    request.respond(response)
+    Ok(())
 }
 
-fn header(request: &Request, name: &'static str) -> String {
-    let found = request.headers().iter().find(|h| h.field.equiv(name));
-    found.map(|h| h.value.as_str().to_owned()).unwrap_or_default()
+/// What is needed of a request.
+#[derive(Debug, Default)]
+struct Request {
+    method: String,
+    url: String,
+    accepts: String,
+    keeps_alive: bool,
+}
+
+impl Request {
+    /// The next request of a connection; `None` where it was closed or makes no sense.
+    fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
+        let mut head = reader.take(HEAD_LIMIT);
+        let mut line = String::new();
+        head.read_line(&mut line)?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let &[method, url, version] = words.as_slice() else { return Ok(None) };
+        let mut request = Request {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            keeps_alive: version == "HTTP/1.1",
+            ..Request::default()
+        };
+        loop {
+            let mut line = String::new();
+            if head.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
+            let Some((name, value)) = line.split_once(':') else { break };
+            match name.to_ascii_lowercase().as_str() {
+                "accept-encoding" => request.accepts = value.trim().to_owned(),
+                "connection" if value.trim().eq_ignore_ascii_case("close") => {
+                    request.keeps_alive = false;
+                }
+                // Nobody sends a body to a file server; where it ends is not worth knowing.
+                "content-length" if value.trim() != "0" => request.keeps_alive = false,
+                "transfer-encoding" => request.keeps_alive = false,
+                _ => {}
+            }
+        }
+        Ok(Some(request))
+    }
+}
+
+/// Head and body of the answer to a request.
+fn answer(request: &Request, site: &Path) -> (String, Vec<u8>) {
+    let failed = |status: &str| {
+        let body = format!("{status}\n").into_bytes();
+        let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\n");
+        (format!("{head}Content-Length: {}\r\n\r\n", body.len()), body)
+    };
+    if !["GET", "HEAD"].contains(&request.method.as_str()) {
+        return failed("405 Method Not Allowed");
+    }
+    let Some(file) = locate(&request.url, site) else { return failed("404 Not Found") };
+    let Some((body, encoding)) = read_file(&file, &request.accepts) else {
+        return failed("500 Internal Server Error");
+    };
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let mut head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: {}\r\n\
+         Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n",
+        mime(&name),
+        body.len(),
+        caching(&name)
+    );
+    if let Some(encoding) = encoding {
+        head.push_str(&format!("Content-Encoding: {encoding}\r\n"));
+    }
+    head.push_str("\r\n");
+    (head, body)
+}
+
+/// A file's content, compressed where it lies compressed beside it and the client takes that.
+fn read_file(file: &Path, accepts: &str) -> Option<(Vec<u8>, Option<&'static str>)> {
+    for (encoding, ext) in [("br", "br"), ("gzip", "gz")] {
+        if accepts.split(',').any(|a| a.trim().split(';').next() == Some(encoding)) {
+            let mut path = file.as_os_str().to_owned();
+            path.push(format!(".{ext}"));
+            if let Ok(body) = fs::read(path) {
+                return Some((body, Some(encoding)));
+            }
+        }
+    }
+    fs::read(file).ok().map(|body| (body, None))
 }
 
 /// The file a URL names, if it is one below `site`.
@@ -87,7 +161,8 @@ fn locate(url: &str, site: &Path) -> Option<PathBuf> {
     if path.split('/').any(|part| part == ".." || part.contains('\\') || part.contains('\0')) {
         return None;
     }
-    let file = if path.is_empty() { site.join("index.html") } else { site.join(path) };
+    let folder = path.is_empty() || path.ends_with('/');
+    let file = if folder { site.join(path).join("index.html") } else { site.join(path) };
     file.is_file().then_some(file)
 }
 
@@ -130,6 +205,19 @@ mod tests {
         ] {
             assert_eq!(caching(name).contains("immutable"), immutable, "{name}");
         }
+    }
+
+    #[test]
+    fn a_connection_is_kept_until_the_client_wants_to_close_it() {
+        let text = "GET /a?b HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip, br\r\n\r\n\
+                    GET / HTTP/1.1\r\nConnection: close\r\n\r\nGET";
+        let mut reader = std::io::Cursor::new(text);
+        let mut next = || Request::read(&mut reader).expect("reads from memory");
+        let first = next().expect("is whole");
+        assert_eq!((first.url.as_str(), first.accepts.as_str()), ("/a?b", "gzip, br"));
+        assert!(first.keeps_alive);
+        assert!(!next().expect("is whole").keeps_alive);
+        assert!(next().is_none(), "half a request is none");
     }
 
     #[test]

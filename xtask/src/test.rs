@@ -113,6 +113,8 @@ fn browser() -> Res {
     let browser = setup::browser()?;
     let site = bundle::site(Profile::Release)?;
     let port = serve::start(&site, 0)?;
+    // The same site from a path that is not its host's root.
+    let nested = serve::start(site.parent().unwrap_or(&site), 0)?;
     let tests: Vec<_> = list(&root().join("tests/browser"))
         .into_iter()
         .filter(|f| f.to_string_lossy().ends_with(".test.mjs"))
@@ -120,6 +122,7 @@ fn browser() -> Res {
     let mut node = cmd("node", &["--test", "--test-concurrency=1", "--test-reporter=spec"]);
     node.args(tests);
     node.env("SANDBAR_URL", format!("http://127.0.0.1:{port}/"));
+    node.env("SANDBAR_NESTED_URL", format!("http://127.0.0.1:{nested}/site/"));
     node.env("SANDBAR_CHROMIUM", browser.chromium);
     run(node, "the failures are listed above, screenshots are in target/screenshots")
 }
