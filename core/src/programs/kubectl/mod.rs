@@ -11,8 +11,11 @@ pub mod cx;
 pub mod error;
 pub mod flags;
 pub mod kubeconfig;
+pub mod manifest;
 pub mod output;
 pub mod print;
+mod raw;
+pub mod resources;
 pub mod verbs;
 
 pub use cx::{Conn, Cx};

@@ -3,8 +3,11 @@
 //! The order of [`ROOT`]'s table is that of kubectl's own start, which suggestions follow.
 
 mod config;
+mod get;
 mod options;
 mod version;
+
+pub use version::SERVER_VERSION;
 
 use super::flags::{Command, Flag, help::Groups};
 
@@ -14,9 +17,13 @@ pub static ROOT: Command = Command {
     usage: "kubectl",
     short: "Control a Kubernetes cluster from the command line.",
     long: "kubectl talks to a cluster's API server: it shows, creates, changes and deletes objects.",
-    subcommands: &[&config::COMMAND, &version::COMMAND, &options::COMMAND],
+    subcommands: &[&get::COMMAND, &config::COMMAND, &version::COMMAND, &options::COMMAND],
     ..Command::EMPTY
 };
+
+/// What can be done with objects of every kind here, as discovery names it.
+pub const VERBS: &[&str] =
+    &["create", "delete", "get", "list", "patch", "update", "watch"];
 
 /// The heads of the root's help.
 pub const GROUPS: Groups = &[

@@ -1,0 +1,107 @@
+//! `get --raw`: the paths of the API that are only read.
+//!
+//! Objects, lists, discovery and health. Everything else is NotFound, as paths that do not exist are.
+
+use serde_json::{Value, json};
+
+use super::{Conn, Error};
+use crate::{
+    api::{Kind, Status, json as gojson, selector::FieldSelector, selector::Selector},
+    client::ListOptions,
+};
+
+/// What the server answers to GET.
+pub fn get(conn: &Conn, uri: &str) -> Result<String, Error> {
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    let value = match segments.as_slice() {
+        ["healthz" | "livez" | "readyz", ..] => return Ok("ok".into()),
+        ["version"] => {
+            json!({"major": "1", "minor": "36", "gitVersion": super::verbs::SERVER_VERSION})
+        }
+        ["api"] => json!({"kind": "APIVersions", "versions": ["v1"]}),
+        ["apis"] => groups(conn),
+        ["api", version] => resources(conn, "", version)?,
+        ["apis", group, version] => resources(conn, group, version)?,
+        ["api", version, rest @ ..] => objects(conn, "", version, rest, query)?,
+        ["apis", group, version, rest @ ..] => objects(conn, group, version, rest, query)?,
+        _ => return Err(missing()),
+    };
+    Ok(gojson::compact(&value) + "\n")
+}
+
+fn missing() -> Error {
+    Status::new(404, "NotFound", "the server could not find the requested resource").into()
+}
+
+fn groups(conn: &Conn) -> Value {
+    let mut names: Vec<(String, String)> = conn
+        .client
+        .kinds()
+        .iter()
+        .filter(|k| !k.group.is_empty())
+        .map(|k| (k.group.to_string(), k.version.to_string()))
+        .collect();
+    names.sort();
+    names.dedup();
+    let groups = names.into_iter().map(|(name, version)| {
+        let version = json!({"groupVersion": format!("{name}/{version}"), "version": version});
+        json!({"name": name, "versions": [version], "preferredVersion": version})
+    });
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<_>>()})
+}
+
+fn resources(conn: &Conn, group: &str, version: &str) -> Result<Value, Error> {
+    let kinds = conn.client.kinds();
+    let resources: Vec<Value> = kinds
+        .iter()
+        .filter(|k| k.group == group && k.version == version)
+        .map(|k| {
+            json!({"name": k.plural, "singularName": k.singular, "namespaced": k.namespaced,
+                "kind": k.kind, "verbs": super::verbs::VERBS, "shortNames": k.short_names,
+                "categories": k.categories})
+        })
+        .collect();
+    let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    if resources.is_empty() {
+        return Err(missing());
+    }
+    Ok(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name,
+        "resources": resources}))
+}
+
+fn objects(
+    conn: &Conn,
+    group: &str,
+    version: &str,
+    rest: &[&str],
+    query: &str,
+) -> Result<Value, Error> {
+    let (namespace, rest) = match rest {
+        ["namespaces", ns, plural, rest @ ..] => (Some(*ns), [&[*plural], rest].concat()),
+        other => (None, other.to_vec()),
+    };
+    let Some((plural, rest)) = rest.split_first() else { return Err(missing()) };
+    let kind = conn.client.kinds().by_resource(group, version, plural).cloned();
+    let kind = kind.ok_or_else(missing)?;
+    match rest {
+        [] => list(conn, &kind, namespace, query),
+        [name] => Ok(conn.client.get_any(kind.id, namespace.unwrap_or(""), name)?.to_value()),
+        _ => Err(missing()),
+    }
+}
+
+fn list(conn: &Conn, kind: &Kind, namespace: Option<&str>, query: &str) -> Result<Value, Error> {
+    let parameter = |name: &str| {
+        let pair = query.split('&').find_map(|p| p.split_once('=').filter(|(k, _)| *k == name));
+        pair.map_or(String::new(), |(_, value)| value.replace("%3D", "=").replace("%2C", ","))
+    };
+    let options = ListOptions {
+        labels: Selector::parse(&parameter("labelSelector")).map_err(Status::bad_request)?,
+        fields: FieldSelector::parse(&parameter("fieldSelector")).map_err(Status::bad_request)?,
+    };
+    let found = conn.client.list_any(kind.id, namespace, &options)?;
+    let items: Vec<Value> = found.iter().map(|o| o.to_value()).collect();
+    Ok(json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
+        "metadata": {"resourceVersion": conn.client.revision().to_string()}, "items": items}))
+}
