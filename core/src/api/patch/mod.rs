@@ -1,8 +1,14 @@
-//! Patches: what they are and what they make of a document.
+//! Patches: what they are, what they make of a document, and how they are made from documents.
+
+mod diff;
+mod json_patch;
+mod schema;
+mod strategic;
 
 use serde_json::Value;
 
 use super::Kind;
+pub use diff::{three_way, three_way_merge, two_way, two_way_merge};
 
 /// The forms in which a change can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +31,8 @@ pub fn apply(
     let _ = kind;
     match patch_type {
         PatchType::Merge => Ok(merge(document, patch)),
-        PatchType::Json | PatchType::Strategic => Err("this patch type is not served yet".into()),
+        PatchType::Json => json_patch::apply(document, &patch),
+        PatchType::Strategic => strategic::apply(document, patch),
     }
 }
 
@@ -46,3 +53,6 @@ pub fn merge(target: Value, patch: Value) -> Value {
     }
     Value::Object(target)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,10 +14,14 @@ use crate::api::{Kind, gofmt::quote, yaml};
 
 /// `-f`, `-R` and `-k`.
 pub const FLAGS: &[Flag] = &[
-    Flag::slice("filename", "Files, folders or addresses that hold the objects; - is standard input.")
-        .short("f"),
+    Flag::slice(
+        "filename",
+        "Files, folders or addresses that hold the objects; - is standard input.",
+    )
+    .short("f"),
     Flag::str("kustomize", "", "A folder to build with kustomize. Not simulated.").short("k"),
-    Flag::bool("recursive", false, "Go into the folders of the folder named by --filename.").short("R"),
+    Flag::bool("recursive", false, "Go into the folders of the folder named by --filename.")
+        .short("R"),
 ];
 
 /// An object that was read.
@@ -166,8 +170,11 @@ fn check_type(object: &Value, source: &str, validate: bool) -> Result<(), Error>
         )
     } else if !object.is_object() {
         let text = crate::api::json::compact(object);
-        format!("unable to decode {file}: json: cannot unmarshal {} into Go value of type \
-                 unstructured.detector", if text.starts_with('"') { "string" } else { "array" })
+        format!(
+            "unable to decode {file}: json: cannot unmarshal {} into Go value of type \
+                 unstructured.detector",
+            if text.starts_with('"') { "string" } else { "array" }
+        )
     } else if !has("kind") {
         let text = crate::api::json::compact(object);
         format!("unable to decode {file}: Object 'Kind' is missing in '{text}'")
@@ -178,11 +185,7 @@ fn check_type(object: &Value, source: &str, validate: bool) -> Result<(), Error>
 }
 
 /// Sources and their texts.
-async fn texts(
-    cx: &Cx,
-    names: &[String],
-    recursive: bool,
-) -> Result<Vec<(String, String)>, Error> {
+async fn texts(cx: &Cx, names: &[String], recursive: bool) -> Result<Vec<(String, String)>, Error> {
     let mut out = Vec::new();
     for name in names {
         if name == "-" {

@@ -259,8 +259,7 @@ pub fn list(conn: &Conn, kind: &Kind, query: &Query) -> Result<Vec<ObjRef>, Erro
 /// Puts what was looked for before a server's refusal to look for it.
 pub fn unable(kind: &Kind, query: &Query, mut status: Status) -> Error {
     if ["BadRequest", "NotFound"].contains(&status.reason) {
-        let resource =
-            quote(&format!("{}/{}, Resource={}", kind.group, kind.version, kind.plural));
+        let resource = quote(&format!("{}/{}, Resource={}", kind.group, kind.version, kind.plural));
         let (labels, fields) = (query.selector.trim(), query.fields.as_str());
         status.message = if labels.is_empty() && fields.is_empty() {
             format!("Unable to list {resource}: {}", status.message)

@@ -45,15 +45,27 @@ pub static COMMAND: Command = Command {
     flags: &[
         &[
             Flag::bool("all-namespaces", false, "Show the objects of all namespaces.").short("A"),
-            Flag::int("chunk-size", "500", "How many objects to ask for at once; the sandbox's \
-                server sends them all."),
-            Flag::str("field-selector", "", "Only objects whose fields have these values: \
-                field=value, field!=value."),
+            Flag::int(
+                "chunk-size",
+                "500",
+                "How many objects to ask for at once; the sandbox's \
+                server sends them all.",
+            ),
+            Flag::str(
+                "field-selector",
+                "",
+                "Only objects whose fields have these values: \
+                field=value, field!=value.",
+            ),
             Flag::bool("ignore-not-found", false, "Say nothing if an object does not exist."),
             Flag::slice("label-columns", "Labels that get a column each.").short("L"),
             Flag::bool("no-headers", false, "Leave the headers out."),
-            Flag::bool("output-watch-events", false, "Tell with --watch what happened to each \
-                object: ADDED, MODIFIED, DELETED."),
+            Flag::bool(
+                "output-watch-events",
+                false,
+                "Tell with --watch what happened to each \
+                object: ADDED, MODIFIED, DELETED.",
+            ),
             Flag::str("raw", "", "A path to ask the server for, as it is."),
             Flag::str("selector", "", "Only objects with these labels: a=b, a!=b, a in (b,c).")
                 .short("l"),
@@ -90,10 +102,8 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
     let watching = p.bool("watch") || p.bool("watch-only");
     if !p.str("sort-by").is_empty() && p.bool("watch") {
-        cx.err(
-            "warning: --watch requested, --sort-by will be ignored for watch events received\n",
-        )
-        .await;
+        cx.err("warning: --watch requested, --sort-by will be ignored for watch events received\n")
+            .await;
     } else if !p.str("sort-by").is_empty() && p.bool("watch-only") {
         cx.err("warning: --watch-only requested, --sort-by will be ignored\n").await;
     }
@@ -215,8 +225,7 @@ async fn tables(
     let (groups, errors) = gather(conn, p, query, selected);
     let several = groups.iter().any(|(kind, _)| kind.id != groups[0].0.id);
     let with_kind = (several && groups.len() > 1) || p.bool("show-kind");
-    let all_namespaced =
-        !query.all_namespaces && groups.iter().all(|(kind, _)| kind.namespaced);
+    let all_namespaced = !query.all_namespaces && groups.iter().all(|(kind, _)| kind.namespaced);
     let mut text = String::new();
     let mut out = Tabwriter::table();
     let mut printer = TablePrinter::default();
@@ -336,7 +345,9 @@ async fn watch(
         Selected::Items(items) => {
             let Some(item) = items.first() else { return Err(Error::plain(resources::MISSING)) };
             if items.len() > 1 {
-                return Err(Error::plain("watch is only supported on individual resources and resource collections - more than 1 resource was found"));
+                return Err(Error::plain(
+                    "watch is only supported on individual resources and resource collections - more than 1 resource was found",
+                ));
             }
             let got = conn.client.get_any(item.kind.id, &item.namespace, &item.name);
             match got {

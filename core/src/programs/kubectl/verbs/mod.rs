@@ -22,8 +22,7 @@ pub static ROOT: Command = Command {
 };
 
 /// What can be done with objects of every kind here, as discovery names it.
-pub const VERBS: &[&str] =
-    &["create", "delete", "get", "list", "patch", "update", "watch"];
+pub const VERBS: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
 
 /// The heads of the root's help.
 pub const GROUPS: Groups = &[
