@@ -133,11 +133,12 @@ pub fn age(from_ms: u64, now_ms: u64) -> String {
 #[function_component]
 pub fn TimeBar() -> Html {
     let page = use_topic(Topic::Ui);
+    let single = page.ui.borrow().single();
     html! {
         <footer class="bar" role="toolbar" aria-label="Time and page">
             <Pace/>
             <span class="bar-gap"/>
-            { for COMMANDS.iter().filter(|c| c.in_bar).map(|c| {
+            { for COMMANDS.iter().filter(|c| c.in_bar && !(single && ["lesson", "browser", "cluster"].contains(&c.id))).map(|c| {
                 let page = page.clone();
                 let pressed = (c.pressed)(&page);
                 html! {
@@ -175,6 +176,7 @@ fn Pace() -> Html {
         (0, _) => "starting".to_owned(),
         (_, true) => "paused".to_owned(),
         _ if clock.busy && clock.rate > 0.0 => format!("×{:.0}, as fast as it can", clock.rate),
+        _ if clock.speed == 1 => String::new(),
         _ => format!("×{}", clock.speed),
     };
     let shown = if clock.now_ms == 0 { "--:--:--".to_owned() } else { time_of_day(clock.shown_ms()) };

@@ -126,6 +126,7 @@ pub const COMMANDS: &[Command] = &[
         pressed: |_| None,
         run: |p| p.toggle_overlay(Overlay::Help),
     },
+    plain("start-over", "Start over with a new sandbox", "refresh", "", |_| super::live::start_over()),
     plain("reset-layout", "Put the panels back where they were at first", "split", "", |p| {
         p.arrange(|ui| *ui = super::ui::Ui { theme: ui.theme, narrow: ui.narrow, ..Default::default() });
     }),

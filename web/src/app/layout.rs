@@ -146,7 +146,7 @@ pub fn Splitter(props: &SplitterProps) -> Html {
     let across = if axis == Axis::Bottom { "horizontal" } else { "vertical" };
     let (low, high) = axis.limits();
     html! {
-        <div class={classes!("splitter", across, format!("{axis:?}").to_lowercase())} ref={node} role="separator" tabindex="0" aria-orientation={across}
+        <div class={classes!("splitter", across, format!("axis-{axis:?}").to_lowercase())} ref={node} role="separator" tabindex="0" aria-orientation={across}
             aria-label={axis.name()} aria-valuenow={value.to_string()} aria-valuemin={low.to_string()} aria-valuemax={high.to_string()}
             title="Drag, or use the arrow keys; double-click resets" {onpointerdown} {onkeydown} {ondblclick}/>
     }
@@ -211,7 +211,7 @@ fn PlaceTabs() -> Html {
     let _ = use_topic(Topic::Lesson);
     let ui = page.ui.borrow().clone();
     let view = page.lesson.borrow().view.clone();
-    let step = view.steps.get(view.current).filter(|_| ui.presenter);
+    let step = view.steps.get(view.current).filter(|_| ui.place != Place::Lesson);
     html! {
         <nav class="places" aria-label="Places">
             <div class="tabs" role="tablist">
@@ -228,8 +228,9 @@ fn PlaceTabs() -> Html {
             </div>
             if let Some(step) = step {
                 <p class="presented"><b>{ format!("{}. {}", view.current + 1, step.title) }</b>
-                    if step.done { <span class="good">{ super::dom::icon("tick") }{ "done" }</span> }
-                    else if !step.command.is_empty() { <span class="muted">{ "Page Down types " }</span><code>{ &step.command }</code> }
+                    if step.done { <span class="is-good">{ super::dom::icon("tick") }{ "done" }</span> }
+                    else if ui.presenter && !step.command.is_empty() { <span class="muted">{ "Page Down types " }</span><code>{ &step.command }</code> }
+                    else if !ui.presenter { <span class="muted">{ &step.missing }</span> }
                 </p>
             }
         </nav>

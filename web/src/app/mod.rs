@@ -37,7 +37,11 @@ use ui::{NARROW, Overlay};
 /// Shows the page.
 pub fn run() {
     console_error_panic_hook::set_once();
-    yew::Renderer::<App>::new().render();
+    // Not in the body itself: the sprite of icons stays there.
+    match gloo::utils::document().get_element_by_id("page") {
+        Some(root) => yew::Renderer::<App>::with_root(root).render(),
+        None => yew::Renderer::<App>::new().render(),
+    };
 }
 
 #[function_component]

@@ -47,6 +47,8 @@ pub struct State {
     pub notices: RefCell<Notices>,
     /// Layout, theme, overlays.
     pub ui: RefCell<Ui>,
+    /// Whether the next outputs only repeat what was already done.
+    pub replaying: Cell<bool>,
     engine: RefCell<Option<Box<dyn Engine>>>,
     requests: Cell<u64>,
 }
@@ -78,6 +80,7 @@ impl Page {
             clock: RefCell::default(),
             notices: RefCell::default(),
             ui: RefCell::new(Ui::restore()),
+            replaying: Cell::default(),
             engine: RefCell::default(),
             requests: Cell::new(1),
         }))
@@ -105,6 +108,11 @@ impl Page {
         let n = self.requests.get();
         self.requests.set(n + 1);
         n
+    }
+
+    /// Numbers up to this one were used in a session that goes on.
+    pub fn requests_after(&self, used: u64) {
+        self.requests.set(self.requests.get().max(used.saturating_add(1)));
     }
 
     /// Takes what the engine said.

@@ -41,7 +41,7 @@ pub fn LoadView() -> Html {
                     let n = load.answered.iter().find(|a| a.0 == *name).map_or(0, |a| a.1);
                     html! { <span><i class={format!("dot pod-{}", i % COLOURS)}/><span class="mono">{ name }</span><b class="num">{ n }</b></span> }
                 }) }
-                <span class={classes!("failures", (load.failed > 0).then_some("bad"))}><i class="cross">{ "✕" }</i>{ "failed" }<b class="num">{ load.failed }</b></span>
+                <span class={classes!("failures", (load.failed > 0).then_some("is-bad"))}><i class="cross">{ "✕" }</i>{ "failed" }<b class="num">{ load.failed }</b></span>
                 if !load.on { <span class="muted">{ "stopped" }</span> }
             </p>
         </div>

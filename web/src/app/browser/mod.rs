@@ -127,13 +127,13 @@ fn reason(status: u16) -> &'static str {
 fn StatusLine(props: &AnswerProps) -> Html {
     let a = &props.answer;
     let tone = match a.status {
-        200..=399 => "good",
-        _ => "bad",
+        200..=399 => "is-good",
+        _ => "is-bad",
     };
     html! {
         <p class={classes!("status-line", props.loading.then_some("loading"))} role="status">
             if a.status == 0 {
-                <b class="bad">{ "No answer" }</b>
+                <b class="is-bad">{ "No answer" }</b>
             } else {
                 <b class={tone}>{ format!("{} {}", a.status, reason(a.status)) }</b>
             }

@@ -49,6 +49,10 @@ pub struct Load {
 }
 
 impl Load {
+    fn new(id: u32, url: &str) -> Self {
+        Load { id, url: url.to_owned(), on: true, dots: VecDeque::new(), names: Vec::new(), answered: Vec::new(), failed: 0 }
+    }
+
     /// A pod's number, by which it is coloured.
     pub fn number(&mut self, name: &str) -> usize {
         if let Some(at) = self.names.iter().position(|n| n == name) {
@@ -56,6 +60,23 @@ impl Load {
         }
         self.names.push(name.to_owned());
         self.names.len() - 1
+    }
+}
+
+impl Browser {
+    /// Requests of a session that goes on.
+    pub fn restore_load(&mut self, id: u32, url: &str, every_ms: u32) {
+        self.loads = self.loads.max(id);
+        self.every_ms = every_ms;
+        self.address = url.to_owned();
+        self.load = Some(Load::new(id, url));
+    }
+
+    /// Requests stop.
+    pub fn stop_load(&mut self) {
+        if let Some(load) = &mut self.load {
+            load.on = false;
+        }
     }
 }
 
@@ -133,15 +154,7 @@ impl Page {
                 }
                 browser.loads += 1;
                 let id = browser.loads;
-                browser.load = Some(Load {
-                    id,
-                    url: url.clone(),
-                    on: true,
-                    dots: VecDeque::new(),
-                    names: Vec::new(),
-                    answered: Vec::new(),
-                    failed: 0,
-                });
+                browser.load = Some(Load::new(id, &url));
                 (Input::LoadStart { id, url, every_ms: browser.every_ms.max(1) }, false)
             }
         };
@@ -189,9 +202,6 @@ impl Page {
     pub fn browser_restart(&self) {
         let mut browser = self.browser.borrow_mut();
         browser.loading = false;
-        if let Some(load) = &mut browser.load {
-            load.on = false;
-        }
         drop(browser);
         self.touch(Topic::Browser);
     }

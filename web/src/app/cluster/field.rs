@@ -30,6 +30,9 @@ pub struct FieldProps {
     /// Whether a line names the pod's node.
     #[prop_or_default]
     pub with_node: bool,
+    /// The name of what owns the pods: what their names begin with is left out.
+    #[prop_or_default]
+    pub owner: AttrValue,
 }
 
 /// Pods, as lines or as cells.
@@ -39,7 +42,7 @@ pub fn Field(props: &FieldProps) -> Html {
         html! {
             <ul class="pods" aria-label={format!("Pods {}", props.of)}>
                 { for props.pods.iter().map(|pod| html! {
-                    <PodLine key={pod.row.uid.clone()} pod={pod.clone()} with_node={props.with_node}/>
+                    <PodLine key={pod.row.uid.clone()} pod={pod.clone()} with_node={props.with_node} owner={props.owner.clone()}/>
                 }) }
             </ul>
         }
@@ -52,6 +55,7 @@ pub fn Field(props: &FieldProps) -> Html {
 struct LineProps {
     pod: Kept<PodRow>,
     with_node: bool,
+    owner: AttrValue,
 }
 
 #[function_component]
@@ -59,6 +63,10 @@ fn PodLine(props: &LineProps) -> Html {
     let page = use_page();
     let row = props.pod.row.clone();
     let tone = of_pod(&row.status, row.ready);
+    let name = match row.name.strip_prefix(&*props.owner) {
+        Some(rest) if !props.owner.is_empty() => html! { <>{ "…" }{ rest }</> },
+        _ => short(&row.name),
+    };
     let onclick = {
         let row = row.clone();
         move |_| page.open_detail(object("pods", &row.namespace, &row.name))
@@ -67,18 +75,18 @@ fn PodLine(props: &LineProps) -> Html {
         <li>
             <button class={classes!("pod", tone.name(), props.pod.glow(dom::now()))} {onclick}>
                 { shape(tone) }
-                <span class="name" title={row.name.clone()}>{ short(&row.name) }</span>
+                <span class="name" title={row.name.clone()}>{ name }</span>
                 <span class="word">{ &row.status }</span>
                 <span class="num" title="containers ready">{ format!("{}/{}", row.ready.0, row.ready.1) }</span>
                 <span class="num restarts" title="restarts">{ if row.restarts > 0 { format!("↻{}", row.restarts) } else { String::new() } }</span>
-                if props.with_node { <span class="muted">{ &row.node }</span> } else { <Age created_ms={row.created_ms}/> }
+                if props.with_node { <span class="muted cut">{ &row.node }</span> } else { <Age created_ms={row.created_ms}/> }
             </button>
         </li>
     }
 }
 
 /// A pod's name with its middle giving way first: the end is what tells pods apart.
-fn short(name: &str) -> Html {
+pub fn short(name: &str) -> Html {
     let cut = name.char_indices().rev().nth(5).map_or(0, |c| c.0);
     let (head, tail) = name.split_at(cut);
     html! { <><span class="head">{ head }</span><span class="tail">{ tail }</span></> }

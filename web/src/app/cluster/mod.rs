@@ -70,8 +70,8 @@ fn ClusterHead() -> Html {
             }
             <span class="bar-gap"/>
             if !store.namespaces.is_empty() {
-                <select aria-label="Namespace shown" title="Namespace shown" {onchange}>
-                    <option value="" selected={store.only.is_empty()}>{ "your namespaces" }</option>
+                <select aria-label="Namespace shown" title="Namespaces shown: yours are all but the system's" {onchange}>
+                    <option value="" selected={store.only.is_empty()}>{ "yours" }</option>
                     { for store.namespaces.keys().map(|n| html! {
                         <option value={n.clone()} selected={*n == store.only}>{ n }</option>
                     }) }

@@ -22,10 +22,10 @@ pub fn Nodes() -> Html {
     let ready = nodes.iter().filter(|n| of_node(&n.row.status) == Tone::Good).count();
     html! {
         <Section name="Nodes" command="kubectl get nodes" summary={format!("{ready} of {} Ready", nodes.len())}>
-            { for nodes.into_iter().map(|node| {
+            <>{ for nodes.into_iter().map(|node| {
                 let (key, version) = (node.row.uid.clone(), store.version(&node.row.name));
                 html! { <Node {key} {version} {node} only={store.only.clone()}/> }
-            }) }
+            }) }</>
             if !waiting.is_empty() {
                 <div class="card waiting">
                     <p class="card-head"><span>{ "Not on a node yet" }</span></p>
@@ -113,8 +113,9 @@ fn cpu((has, asked): (u64, u64)) -> String {
 fn memory((has, asked): (u64, u64)) -> String {
     const MI: u64 = 1 << 20;
     let shown = |bytes: u64| match bytes / MI {
-        mi @ 0..10_240 => format!("{mi}Mi"),
-        mi => format!("{}Gi", mi / 1024),
+        mi @ 0..1024 => format!("{mi}Mi"),
+        mi if mi % 1024 == 0 => format!("{}Gi", mi / 1024),
+        mi => format!("{:.1}Gi", mi as f64 / 1024.0),
     };
     format!("{} of {}", shown(asked), shown(has))
 }
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn amounts_are_short() {
         assert_eq!(super::cpu((2000, 850)), "850m of 2");
-        assert_eq!(super::memory((6 << 30, 170 << 20)), "170Mi of 6144Mi");
+        assert_eq!(super::memory((6 << 30, 170 << 20)), "170Mi of 6Gi");
         assert_eq!(super::memory((16 << 30, 0)), "0Mi of 16Gi");
     }
 }

@@ -7,6 +7,7 @@ use sandbar_core::view::{RouteRow, ServiceRow};
 use yew::prelude::*;
 
 use super::Section;
+use super::field::short;
 use super::status::{of_route, shape};
 use super::store::{GHOST_MS, Kept, KeptService, object};
 use crate::app::dom::{self, icon};
@@ -66,18 +67,16 @@ fn Service(props: &ServiceProps) -> Html {
                 <span class="name strong">{ &row.name }</span>
                 <span class="muted">{ &row.kind }</span>
                 <span class="bar-gap"/>
-                <span class="mono">{ &row.cluster_ip }</span>
-                <span class="mono">{ &row.ports }</span>
+                <span class="mono" title="Cluster IP">{ &row.cluster_ip }</span>
             </button>
-            if !selector.is_empty() || !row.urls.is_empty() {
-                <p class="service-line">
-                    if !selector.is_empty() { <span class="muted">{ "selects " }<code>{ selector.join(",") }</code></span> }
-                    { for row.urls.iter().map(|url| {
-                        let (page, address) = (page.clone(), url.clone());
-                        html! { <button class="link" onclick={move |_| page.browse(&address)}>{ url }{ icon("open") }</button> }
-                    }) }
-                </p>
-            }
+            <p class="service-line">
+                <span class="mono" title="Ports: inside, and on each node">{ &row.ports }</span>
+                if !selector.is_empty() { <span class="muted">{ "selects " }<code>{ selector.join(",") }</code></span> }
+                { for row.urls.iter().map(|url| {
+                    let (page, address) = (page.clone(), url.clone());
+                    html! { <button class="link" onclick={move |_| page.browse(&address)}>{ url }{ icon("open") }</button> }
+                }) }
+            </p>
             if empty {
                 if !row.selector.is_empty() {
                     <p class="none">{ "No pod matches: every request is refused." }</p>
@@ -103,7 +102,7 @@ fn route(row: &RouteRow, state: &str, ghost: bool) -> Html {
     html! {
         <tr key={format!("{}:{}{ghost}", row.ip, row.port)} class={classes!(tone.name(), ghost.then_some("ghost"))}>
             <td class="mono">{ format!("{}:{}", row.ip, row.port) }</td>
-            <td class="cut" title={row.pod.clone()}>{ &row.pod }</td>
+            <td class="routed" title={row.pod.clone()}>{ short(&row.pod) }</td>
             <td class="state">{ shape(tone) }{ state }</td>
             <td class="r num">{ row.requests }</td>
             <td class="r num">{ row.open }</td>

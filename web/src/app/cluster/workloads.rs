@@ -29,11 +29,11 @@ pub fn Workloads() -> Html {
             if tops.is_empty() && alone.is_empty() {
                 <p class="none">{ "Nothing of yours runs yet. A Deployment shows here with its ReplicaSets and their pods." }</p>
             }
-            { for tops.into_iter().map(|work| {
+            <>{ for tops.into_iter().map(|work| {
                 let version = store.version(&work.row.uid);
                 let key = work.row.uid.clone();
                 html! { <div class="card" {key}><Workload {version} {work} level={0}/></div> }
-            }) }
+            }) }</>
             if !alone.is_empty() {
                 <div class="card">
                     <p class="card-head"><span>{ "Pods without owner" }</span><span class="muted">{ "nothing replaces them" }</span></p>
@@ -55,11 +55,11 @@ struct WorkloadProps {
 fn Workload(props: &WorkloadProps) -> Html {
     let page = use_page();
     let row = props.work.row.clone();
-    let (below, pods, versions) = {
+    let (below, pods, versions, with_node) = {
         let store = page.cluster.borrow();
         let below = store.owned_workloads(&row.uid);
         let versions: Vec<u64> = below.iter().map(|w| store.version(&w.row.uid)).collect();
-        (below, store.owned_pods(&row.uid), versions)
+        (below, store.owned_pods(&row.uid), versions, store.nodes.len() > 1)
     };
     let idle = row.desired == 0 && row.current == 0;
     let onclick = {
@@ -79,12 +79,12 @@ fn Workload(props: &WorkloadProps) -> Html {
                 if row.revision > 0 { <span class="muted" title="revision">{ format!("rev {}", row.revision) }</span> }
                 <span class="num strong" title="ready of wanted">{ format!("{}/{}", row.ready, row.desired) }</span>
             </button>
-            { for below.into_iter().zip(versions).map(|(work, version)| {
+            <>{ for below.into_iter().zip(versions).map(|(work, version)| {
                 let key = work.row.uid.clone();
                 html! { <Workload {key} {work} {version} level={props.level.saturating_add(1)}/> }
-            }) }
+            }) }</>
             if !pods.is_empty() {
-                <div class="owned"><Field pods={Rc::new(pods)} of={format!("of {}", row.name)} with_node=true/></div>
+                <div class="owned"><Field pods={Rc::new(pods)} of={format!("of {}", row.name)} {with_node} owner={row.name.clone()}/></div>
             }
         </div>
     }

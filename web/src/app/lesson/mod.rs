@@ -132,7 +132,7 @@ fn Finished() -> Html {
     let next = at.and_then(|at| view.catalogue.get(at + 1)).cloned();
     let all = page.clone();
     html! {
-        <div class="finished" role="status">
+        <div class="all-done" role="status">
             <p><strong>{ "Every step of this lesson holds." }</strong></p>
             { match next {
                 Some(next) => {

@@ -17,7 +17,7 @@ pub struct Lesson {
     /// Whether the catalogue is shown although a lesson is open.
     pub catalogue: bool,
     /// Whether a lesson was opened for the person once already.
-    offered: bool,
+    pub offered: bool,
 }
 
 impl Page {

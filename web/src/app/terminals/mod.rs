@@ -37,13 +37,13 @@ pub fn TerminalPanel() -> Html {
             <TabRow/>
             if terminals.find.is_some() { <FindLine/> }
             <div class={classes!("panes", split.then_some("split"), editing.then_some("hidden"))} style={format!("--split:{}%", ui.split)} onfocusout={onblur}>
-                { for terminals.tabs.iter().map(|tab| {
+                <>{ for terminals.tabs.iter().map(|tab| {
                     let side = if terminals.panes.0 == tab.id { "left" } else if terminals.panes.1 == Some(tab.id) { "right" } else { "away" };
                     let active = terminals.active() == tab.id;
                     html! {
                         <Pane key={tab.id} id={tab.id} {side} {active} title={tab.title()} running={tab.running.clone().filter(|_| tab.lasting)}/>
                     }
-                }) }
+                }) }</>
                 if split { <Splitter axis={Axis::Split}/> }
             </div>
             <EditorPane/>
@@ -73,6 +73,7 @@ fn TabRow() -> Html {
                                 title={running.map_or_else(|| format!("Terminal {id} on {title}"), |r| format!("{r} is running on {title}"))}>
                                 if running.is_some() { <span class="runs" aria-label="running"/> } else { { icon("terminal") } }
                                 <span class="cut">{ &title }</span>
+                                if terminals.tabs.len() > 1 { <span class="muted num">{ id }</span> }
                             </button>
                             <button class="tab-close" aria-label={format!("Close terminal {id}")} title="Close" onclick={move |_| close.close_terminal(id)}>{ icon("close") }</button>
                         </span>

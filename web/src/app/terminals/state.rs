@@ -99,6 +99,28 @@ impl Terminals {
         self.tab(id)?.emulator.clone()
     }
 
+    /// A terminal of a session that goes on.
+    pub fn restore(&mut self, id: u32, place: &str) {
+        if self.next == 2 && !self.tabs.iter().any(|t| t.opened) {
+            self.tabs.clear();
+        }
+        self.tabs.push(Tab { id, place: place.to_owned(), opened: true, ..Default::default() });
+        self.next = self.next.max(id + 1);
+    }
+
+    /// A terminal that was closed again in a session that goes on.
+    pub fn forget(&mut self, id: u32) {
+        self.tabs.retain(|t| t.id != id);
+    }
+
+    /// All terminals of the session are there: the last one is shown.
+    pub fn restored(&mut self) {
+        if self.tabs.is_empty() {
+            self.add();
+        }
+        self.panes = (self.tabs.last().map_or(1, |t| t.id), None);
+    }
+
     fn add(&mut self) -> u32 {
         let id = self.next;
         self.next += 1;
