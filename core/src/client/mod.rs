@@ -24,7 +24,10 @@ pub use crate::{
         DeleteOptions, FieldValidation, ListOptions, Propagation, Subresource, User, WatchEvent,
         WatchStream,
         connect::{ExecOptions, ExecStreams, LogOptions, NodeAgent, PortStreams},
-        table::{Column, Row, Table},
+        table::{
+            Column, Row, RowCx, Table,
+            pod::{Summary as PodSummary, status as pod_status, summary as pod_summary},
+        },
     },
     store::{Change, IndexFn, IndexId, Op, Subscription},
 };

@@ -3,9 +3,35 @@
 //! One file a kind (or family), one line in [`PRINTERS`]; a kind without a line shows NAME and
 //! its age. Models `pkg/printers/internalversion/printers.go`.
 
+mod data;
+mod endpoints;
+mod event;
+mod node;
+pub mod pod;
+mod rbac;
+mod service;
+#[cfg(test)]
+mod tests;
+mod workloads;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet},
+        coordination::v1::Lease,
+        core::v1::{
+            ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount,
+        },
+        discovery::v1::EndpointSlice,
+        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+        scheduling::v1::PriorityClass,
+        storage::v1::StorageClass,
+    },
+    apimachinery::pkg::apis::meta::v1::Time as MetaTime,
+};
+
 use super::ApiServer;
 use crate::{
-    api::{KindId, ObjRef, Object},
+    api::{KindId, ObjRef, Object, Typed},
     sim::Time,
 };
 
@@ -49,7 +75,39 @@ pub struct Row {
 }
 
 /// One line a kind, sorted by the kind's name.
-const PRINTERS: &[(KindId, Printer)] = &[];
+const PRINTERS: &[(KindId, Printer)] = &[
+    (ClusterRole::ID, rbac::ROLE),
+    (ClusterRoleBinding::ID, rbac::CLUSTER_ROLE_BINDING),
+    (ConfigMap::ID, data::CONFIG_MAP),
+    (ControllerRevision::ID, workloads::CONTROLLER_REVISION),
+    (DaemonSet::ID, workloads::DAEMON_SET),
+    (Deployment::ID, workloads::DEPLOYMENT),
+    (EndpointSlice::ID, endpoints::ENDPOINT_SLICE),
+    (Endpoints::ID, endpoints::ENDPOINTS),
+    (Event::ID, event::EVENT),
+    (Lease::ID, data::LEASE),
+    (Namespace::ID, data::NAMESPACE),
+    (Node::ID, node::NODE),
+    (Pod::ID, pod::POD),
+    (PriorityClass::ID, data::PRIORITY_CLASS),
+    (ReplicaSet::ID, workloads::REPLICA_SET),
+    (Role::ID, rbac::ROLE),
+    (RoleBinding::ID, rbac::ROLE_BINDING),
+    (Secret::ID, data::SECRET),
+    (Service::ID, service::SERVICE),
+    (ServiceAccount::ID, data::SERVICE_ACCOUNT),
+    (StorageClass::ID, data::STORAGE_CLASS),
+];
+
+/// A column that is always shown.
+const fn col(name: &'static str) -> Column {
+    Column { name, priority: 0 }
+}
+
+/// A column of `-o wide`.
+const fn wide(name: &'static str) -> Column {
+    Column { name, priority: 1 }
+}
 
 impl ApiServer {
     /// Objects of one kind as a table.
@@ -73,6 +131,21 @@ const PLAIN: Printer = Printer {
 
 /// An object's age as tables show it; `<unknown>` without a creation time.
 pub fn age(cx: &RowCx, object: &dyn Object) -> String {
-    let created = object.metadata().creation_timestamp.as_ref();
-    created.map_or("<unknown>".into(), |t| crate::api::duration::human(cx.now.since(Time::from(t))))
+    ago(cx, object.metadata().creation_timestamp.as_ref())
+}
+
+/// How long ago something was; `<unknown>` if it never was.
+pub fn ago(cx: &RowCx, time: Option<&MetaTime>) -> String {
+    time.map_or("<unknown>".into(), |t| crate::api::duration::human(cx.now.since(Time::from(t))))
+}
+
+/// `<none>` for nothing.
+pub fn or_none(text: String) -> String {
+    if text.is_empty() { "<none>".into() } else { text }
+}
+
+/// Labels as `a=b,c=d`; `<none>` if there are none.
+pub fn labels(labels: Option<&std::collections::BTreeMap<String, String>>) -> String {
+    let pairs = labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    or_none(pairs.collect::<Vec<_>>().join(","))
 }
