@@ -3,6 +3,7 @@
 //! - [`sim`]: the one clock, the one seed, the one event loop.
 //! - [`fabric`]: the network between machines: addresses, connections, verdicts.
 //! - [`machine`]: places where processes run: files, the process table, terminals.
+//! - [`shell`]: what people type into.
 //! - [`programs`]: the programs that can run there.
 //! - [`runtime`]: images, registries, containers.
 //! - [`network`]: service rules on nodes, names of the cluster.
@@ -19,6 +20,7 @@ pub mod network;
 pub mod programs;
 pub mod runtime;
 pub mod session;
+pub mod shell;
 pub mod sim;
 pub mod store;
 pub mod view;

@@ -13,6 +13,7 @@ mod command;
 mod errno;
 mod fd;
 pub mod fs;
+mod page;
 mod pipe;
 mod proc;
 mod proc_files;
@@ -36,6 +37,7 @@ pub use command::{Child, Command, Env};
 pub use errno::{FsError, SpawnError};
 pub use fd::{Fd, Io, OpenFile};
 use fs::{Files, Fs};
+pub use page::Page;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use proc::Proc;
 pub use process::Process;
@@ -43,7 +45,7 @@ pub use procfs::{KERNEL, MemoryTotal};
 pub use program::{CompleteCx, Program, ProgramFinder, Run};
 pub use signal::{ExitStatus, SIGNALS, Signal};
 pub use table::DEFAULT_PATH;
-pub use tty::{Mode, Tty};
+pub use tty::{Mode, Reporter, Tty};
 
 use crate::sim::{Notify, Sim, Time};
 

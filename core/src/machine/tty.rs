@@ -46,6 +46,8 @@ struct Inner {
     mode: Cell<Mode>,
     size: Cell<(u16, u16)>,
     line: RefCell<Vec<u8>>,
+    /// Typed bytes that a line editor gave back: they mean what they mean when they are read.
+    typeahead: RefCell<VecDeque<u8>>,
     ready: RefCell<VecDeque<Chunk>>,
     readers: RefCell<Vec<Waker>>,
     output: Rc<dyn Fn(&[u8])>,
@@ -53,7 +55,11 @@ struct Inner {
     resized: Notify,
     hung_up: Cell<bool>,
     name: String,
+    reporter: RefCell<Option<Reporter>>,
 }
+
+/// Told the place and the foreground command whenever they change.
+pub type Reporter = Rc<dyn Fn(&str, Option<&str>)>;
 
 /// A terminal. Clones are the same terminal.
 #[derive(Clone)]
@@ -67,6 +73,7 @@ impl Tty {
             mode: Cell::new(Mode::COOKED),
             size: Cell::new((cols, rows)),
             line: RefCell::default(),
+            typeahead: RefCell::default(),
             ready: RefCell::default(),
             readers: RefCell::default(),
             output,
@@ -74,6 +81,7 @@ impl Tty {
             resized: Notify::default(),
             hung_up: Cell::new(false),
             name: name.to_string(),
+            reporter: RefCell::default(),
         }))
     }
 
@@ -181,8 +189,46 @@ impl Tty {
 
     /// Emulator's side: bytes were typed or pasted.
     pub fn input(&self, bytes: &[u8]) {
+        let interrupts = |byte: u8| self.mode().signals && (byte == 3 || byte == 28);
         for byte in bytes {
+            if interrupts(*byte) {
+                self.0.typeahead.borrow_mut().clear();
+            } else if !self.0.typeahead.borrow().is_empty() {
+                self.0.typeahead.borrow_mut().push_back(*byte);
+                continue;
+            }
             self.input_byte(*byte);
+        }
+    }
+
+    /// A line editor gives back what was typed after the line it took: whoever reads next gets it.
+    pub fn unread(&self, bytes: &[u8]) {
+        self.0.typeahead.borrow_mut().extend(bytes);
+        self.wake_readers();
+    }
+
+    fn use_typeahead(&self) {
+        while self.0.ready.borrow().is_empty() {
+            let next = self.0.typeahead.borrow_mut().pop_front();
+            let Some(byte) = next else { return };
+            self.input_byte(byte);
+            if !self.0.mode.get().canonical {
+                let rest: Vec<u8> = self.0.typeahead.borrow_mut().drain(..).collect();
+                self.deliver(rest);
+            }
+        }
+    }
+
+    /// Says who is told about the place and the foreground command.
+    pub fn set_reporter(&self, reporter: Reporter) {
+        *self.0.reporter.borrow_mut() = Some(reporter);
+    }
+
+    /// A shell says where it is and what it runs (nothing while it waits for a command).
+    pub fn report(&self, place: &str, running: Option<&str>) {
+        let reporter = self.0.reporter.borrow().clone();
+        if let Some(reporter) = reporter {
+            reporter(place, running);
         }
     }
 
@@ -322,6 +368,7 @@ impl Tty {
     }
 
     fn take_ready(&self, max: usize, stop: Option<u8>) -> Option<Vec<u8>> {
+        self.use_typeahead();
         let mut ready = self.0.ready.borrow_mut();
         let Chunk::Data(data) = ready.front_mut()? else {
             ready.pop_front();
@@ -344,6 +391,7 @@ impl Tty {
     pub fn flush_input(&self) {
         self.0.ready.borrow_mut().clear();
         self.0.line.borrow_mut().clear();
+        self.0.typeahead.borrow_mut().clear();
     }
 }
 

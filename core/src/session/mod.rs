@@ -4,30 +4,40 @@
 //! [`Session::take_outputs`] hands out what there is to show. Nothing else goes in or out, so a
 //! journal of (time, input) pairs and the seed are the whole session: [`Session::replay`].
 
+pub mod host;
 mod journal;
 pub mod protocol;
+mod windows;
+
+use std::rc::Rc;
 
 pub use journal::{Entry, Journal};
 use protocol::{Input, Output};
 
-use crate::sim::{Advance, Sim, Time};
+use windows::{Outputs, Windows};
+
+use crate::{
+    machine::Machine,
+    sim::{Advance, Sim, Time},
+};
 
 /// A sandbox: one simulated world and the people's windows on it.
 pub struct Session {
     sim: Sim,
     journal: Journal,
-    outputs: Vec<Output>,
+    outputs: Outputs,
+    host: Rc<Machine>,
+    windows: Windows,
 }
 
 impl Session {
     /// A new sandbox. `start` is what its clocks show at first; with the same seed and start and
     /// the same inputs at the same times, two sessions are equal.
     pub fn new(seed: u64, start: Time) -> Self {
-        Session {
-            sim: Sim::new(seed, start),
-            journal: Journal::new(seed, start),
-            outputs: Vec::new(),
-        }
+        let (sim, outputs) = (Sim::new(seed, start), Outputs::default());
+        let host = host::build(&sim);
+        let windows = Windows::new(host.clone(), outputs.clone());
+        Session { sim, journal: Journal::new(seed, start), outputs, host, windows }
     }
 
     /// Plays a journal from its beginning up to its last entry, without leaving out simulated time.
@@ -45,6 +55,9 @@ impl Session {
     pub fn handle(&mut self, input: Input) {
         if !input.is_query() {
             self.journal.push(self.sim.now(), input.clone());
+        }
+        if self.windows.handle(&input) {
+            return;
         }
     }
 
@@ -66,11 +79,22 @@ impl Session {
     /// What there is to show since the last call, in order. Changes of the view are gathered here,
     /// so calling it once a frame sends each changed row once.
     pub fn take_outputs(&mut self) -> Vec<Output> {
-        std::mem::take(&mut self.outputs)
+        self.outputs.take()
+    }
+
+    /// The learner's own host.
+    pub fn host(&self) -> &Rc<Machine> {
+        &self.host
     }
 
     /// Everything that was done so far.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.sim.shutdown(); // tasks and what they hold point at each other
     }
 }

@@ -1,0 +1,21 @@
+//! How many cells a character takes in a terminal.
+
+/// 0 for what joins the character before, 2 for wide ones, otherwise 1.
+pub fn char_width(c: char) -> usize {
+    match u32::from(c) {
+        0..=0x1f | 0x7f => 0,
+        0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f | 0x20d0..=0x20ff => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1f64f
+        | 0x1f680..=0x1f6ff
+        | 0x1f900..=0x1f9ff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
