@@ -3,14 +3,44 @@
 //! A program is an `async fn` over a [`Proc`](crate::machine::Proc). Which machine has which programs
 //! is decided by its files (`Fs::install`), so that images differ as real ones do.
 
+mod busybox;
+mod cat;
+mod clear;
+mod echo;
 mod r#false;
+mod init;
 pub mod kubectl;
+mod ls;
+mod printf;
+mod pwd;
+mod sh;
+mod sleep;
+pub mod support;
+mod test;
 mod r#true;
 
 use crate::machine::Program;
 
 /// All programs, sorted by name.
-pub static PROGRAMS: &[&Program] = &[&r#false::PROGRAM, &kubectl::PROGRAM, &r#true::PROGRAM];
+pub static PROGRAMS: &[&Program] = &[
+    &test::BRACKET,
+    &sh::ASH,
+    &sh::BASH,
+    &busybox::PROGRAM,
+    &cat::PROGRAM,
+    &clear::PROGRAM,
+    &sh::DASH,
+    &echo::PROGRAM,
+    &r#false::PROGRAM,
+    &init::PROGRAM,
+    &kubectl::PROGRAM,
+    &ls::PROGRAM,
+    &printf::PROGRAM,
+    &pwd::PROGRAM,
+    &sleep::PROGRAM,
+    &test::PROGRAM,
+    &r#true::PROGRAM,
+];
 
 /// A program by name.
 pub fn find(name: &str) -> Option<&'static Program> {
@@ -29,7 +59,7 @@ mod tests {
         let folder: BTreeSet<String> = std::fs::read_dir("src/programs")
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().replace(".rs", ""))
-            .filter(|name| name != "mod")
+            .filter(|name| name != "mod" && name != "support")
             .collect();
         let source = include_str!("mod.rs");
         for name in &folder {

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use crate::{
-    machine::{Command, Env, Machine, MachineSpec, fs::{Fs, Who}},
+    machine::{
+        Command, Env, Machine, MachineSpec,
+        fs::{Fs, Who},
+    },
     programs::{self, PROGRAMS},
     shell::terminal::Login,
     sim::{Sim, Time},
@@ -67,14 +70,8 @@ fn files(fs: &Rc<Fs>, now: Time) -> Result<(), crate::machine::FsError> {
              nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n\
              learner:x:1000:1000:Learner:/home/learner:/bin/bash\n",
         ),
-        (
-            "/etc/group",
-            "root:x:0:\ndocker:x:999:learner\nnogroup:x:65534:\nlearner:x:1000:\n",
-        ),
-        (
-            "/etc/os-release",
-            "PRETTY_NAME=\"Sandbar (simulated)\"\nNAME=\"Sandbar\"\nID=sandbar\n",
-        ),
+        ("/etc/group", "root:x:0:\ndocker:x:999:learner\nnogroup:x:65534:\nlearner:x:1000:\n"),
+        ("/etc/os-release", "PRETTY_NAME=\"Sandbar (simulated)\"\nNAME=\"Sandbar\"\nID=sandbar\n"),
         ("/root/.bashrc", "alias ll='ls -l'\n"),
         ("/home/learner/.bashrc", "alias ll='ls -alF'\nalias la='ls -A'\nalias k=kubectl\n"),
     ] {

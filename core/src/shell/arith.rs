@@ -91,7 +91,8 @@ fn number(word: &str) -> Result<i64, String> {
     } else {
         (word, Some(10))
     };
-    let base = base.ok_or_else(|| format!("invalid arithmetic base (error token is \"{word}\")"))?;
+    let base =
+        base.ok_or_else(|| format!("invalid arithmetic base (error token is \"{word}\")"))?;
     i64::from_str_radix(digits, base)
         .map_err(|_| format!("value too great for base (error token is \"{word}\")"))
 }
@@ -256,10 +257,9 @@ impl Parser<'_> {
                 }
                 Ok(value)
             }
-            Some(token) => Err(format!(
-                "syntax error: operand expected (error token is \"{}\")",
-                token.text()
-            )),
+            Some(token) => {
+                Err(format!("syntax error: operand expected (error token is \"{}\")", token.text()))
+            }
             None => Err("syntax error: operand expected".into()),
         }
     }

@@ -1,6 +1,6 @@
 //! Running lists, pipelines and compound commands.
 
-use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
+use std::{cell::Cell, future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use super::{
     Exec, Flow, Shell,
@@ -8,12 +8,19 @@ use super::{
     pattern::Pattern,
     vars::Value,
 };
-use crate::machine::{self, Child, ExitStatus, Fd, Proc, Signal, pipe};
+use crate::{
+    machine::{self, Child, ExitStatus, Fd, Proc, Signal, pipe},
+    sim::Notify,
+};
 
-type Fut<'a> = Pin<Box<dyn Future<Output = Exec> + 'a>>;
+pub(super) type Fut<'a> = Pin<Box<dyn Future<Output = Exec> + 'a>>;
 
-/// Functions, `eval` and `.` may be nested this deep.
-const MAX_DEPTH: usize = 200;
+/// Lists (bodies, functions, `eval`, `.`) may be nested this deep.
+const MAX_DEPTH: usize = 400;
+/// So many of them may share a stack; then a function or `eval` gets a fresh one.
+const FRESH_AFTER: usize = 8;
+/// A bound on what may still come after that (see also the parser's bound).
+const MAX_ON_STACK: usize = 44;
 
 impl Shell {
     /// Runs a list in the process of a subshell, to its exit code.
@@ -40,12 +47,18 @@ impl Shell {
     /// Runs commands one after another. `last` says that nothing comes after them in this process.
     pub(super) fn list<'a>(&'a self, proc: &'a Proc, list: &'a [Item], last: bool) -> Fut<'a> {
         Box::pin(async move {
-            let mut status = 0;
+            self.enter(proc).await?;
+            let mut result = Ok(0);
             for (index, item) in list.iter().enumerate() {
                 let last = last && index + 1 == list.len();
-                status = self.item(proc, item, last).await?;
+                result = self.item(proc, item, last).await;
+                if result.is_err() {
+                    break;
+                }
             }
-            Ok(status)
+            self.depth.set(self.depth.get() - 1);
+            self.on_stack.set(self.on_stack.get() - 1);
+            result
         })
     }
 
@@ -100,9 +113,8 @@ impl Shell {
             command.stdin = Some(Fd::Null);
         }
         let body = Item { background: false, ..item.clone() };
-        let child = proc.fork(command, move |proc| async move {
-            shell.run_forked(&proc, &vec![body]).await
-        });
+        let child = proc
+            .fork(command, move |proc| async move { shell.run_forked(&proc, &vec![body]).await });
         self.last_background.set(Some(child.pid()));
         let pid = child.pid();
         let id = self.jobs.borrow_mut().add(vec![child], item.text.clone());
@@ -133,9 +145,7 @@ impl Shell {
         if pipeline.timed {
             let real = proc.sim().now().since(start).as_secs_f64();
             let (minutes, seconds) = ((real / 60.0) as u64, real % 60.0);
-            let text = format!(
-                "\nreal\t{minutes}m{seconds:.3}s\nuser\t0m0.000s\nsys\t0m0.000s\n"
-            );
+            let text = format!("\nreal\t{minutes}m{seconds:.3}s\nuser\t0m0.000s\nsys\t0m0.000s\n");
             proc.eprint(&text).await;
         }
         let status = if pipeline.negated { i32::from(status == 0) } else { status };
@@ -299,8 +309,8 @@ impl Shell {
         if self.is_interactive() {
             command.group = Some(0);
         }
-        let child = proc
-            .fork(command, move |proc| async move { shell.run_forked(&proc, &body).await });
+        let child =
+            proc.fork(command, move |proc| async move { shell.run_forked(&proc, &body).await });
         let codes = self.wait_foreground(proc, vec![child], &"(…)".into()).await?;
         Ok(codes.first().copied().unwrap_or(0))
     }
@@ -400,29 +410,58 @@ impl Shell {
     }
 
     /// Calls a function.
-    pub(super) async fn call(&self, proc: &Proc, body: &Command, args: Vec<String>) -> Exec {
-        self.enter(proc).await?;
-        proc.sleep(Duration::from_micros(10)).await; // see MAX_DEPTH: two calls each are 2^200
+    pub(super) async fn call(&self, proc: &Proc, body: &Rc<Command>, args: Vec<String>) -> Exec {
+        proc.sleep(Duration::from_micros(10)).await; // two calls in each are 2^MAX_DEPTH
         let old = self.positional.replace(args);
         self.vars.borrow_mut().push_frame();
         let loops = self.loops.replace(0);
-        let result = self.command(proc, body, false).await;
+        let body = body.clone();
+        let result = self
+            .on_fresh_stack(proc, move |shell, proc| {
+                Box::pin(async move { shell.command(&proc, &body, false).await })
+            })
+            .await;
         self.loops.set(loops);
         self.vars.borrow_mut().pop_frame();
         *self.positional.borrow_mut() = old;
-        self.depth.set(self.depth.get() - 1);
         match result {
             Err(Flow::Return(status)) => Ok(status),
             other => other,
         }
     }
 
-    /// Counts nested functions, `eval` and `.`; whoever calls it lowers the count again.
-    pub(super) async fn enter(&self, proc: &Proc) -> Result<(), Flow> {
-        if self.depth.get() >= MAX_DEPTH {
+    /// Runs something that may nest without end: in a task of its own where the stack has become
+    /// deep, since a future that waits for a task needs none.
+    pub(super) async fn on_fresh_stack(
+        &self,
+        proc: &Proc,
+        run: impl FnOnce(Rc<Shell>, Proc) -> Fut<'static>,
+    ) -> Exec {
+        let Some(shell) = self.me.upgrade() else { return Ok(1) };
+        let run = run(shell, proc.clone());
+        if self.on_stack.get() < FRESH_AFTER {
+            return run.await;
+        }
+        let before = self.on_stack.replace(0);
+        let result: Rc<Cell<Option<Exec>>> = Rc::default();
+        let (done, into) = (Notify::default(), result.clone());
+        let (waiting, notify) = (done.wait(), done.clone());
+        proc.spawn_task(async move {
+            into.set(Some(run.await));
+            notify.notify();
+        });
+        waiting.await;
+        self.on_stack.set(before);
+        result.take().unwrap_or(Ok(1))
+    }
+
+    /// Counts nested lists; whoever calls it lowers the count again.
+    async fn enter(&self, proc: &Proc) -> Result<(), Flow> {
+        if self.depth.get() >= MAX_DEPTH || self.on_stack.get() >= MAX_ON_STACK {
             return Err(self.fail(proc, "maximum nesting level exceeded").await);
         }
         self.depth.set(self.depth.get() + 1);
+        self.on_stack.set(self.on_stack.get() + 1);
         Ok(())
     }
 }

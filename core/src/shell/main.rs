@@ -13,10 +13,13 @@ use crate::machine::{Proc, fs::program_name};
 pub async fn run(proc: Proc, flavour: Flavour) -> i32 {
     let args = proc.args().to_vec();
     let label = args.first().cloned().unwrap_or_else(|| "sh".into());
-    let (mut command, mut interactive, mut login, mut stdin) = (None, false, label.starts_with('-'), false);
+    let (mut command, mut interactive, mut login, mut stdin) =
+        (None, false, label.starts_with('-'), false);
     let mut options = Vec::new();
     let mut at = 1;
-    while let Some(arg) = args.get(at).filter(|a| a.len() > 1 && (a.starts_with('-') || a.starts_with('+'))) {
+    while let Some(arg) =
+        args.get(at).filter(|a| a.len() > 1 && (a.starts_with('-') || a.starts_with('+')))
+    {
         at += 1;
         match arg.as_str() {
             "--" => break,
@@ -80,7 +83,11 @@ pub async fn run(proc: Proc, flavour: Flavour) -> i32 {
         }
         Source::Argument => {
             let Some(text) = rest.first().cloned() else {
-                let text = if flavour.is_bash() { "-c: option requires an argument" } else { "-c requires an argument" };
+                let text = if flavour.is_bash() {
+                    "-c: option requires an argument"
+                } else {
+                    "-c requires an argument"
+                };
                 proc.eprint(&format!("{label}: {text}\n")).await;
                 return 2;
             };
@@ -201,7 +208,9 @@ async fn interactive_loop(proc: &Proc, shell: &Rc<Shell>, login: bool) -> i32 {
         source_if_there(proc, shell, "/etc/bash.bashrc").await;
         source_if_there(proc, shell, &format!("{home}/.bashrc")).await;
     }
-    for (name, value) in [("PS1", default_prompt(proc, shell.flavour)), ("PS2", "> "), ("PS4", "+ ")] {
+    for (name, value) in
+        [("PS1", default_prompt(proc, shell.flavour)), ("PS2", "> "), ("PS4", "+ ")]
+    {
         if shell.vars.borrow().get(name).is_none() {
             shell.set_variable(name, value);
         }
@@ -295,6 +304,7 @@ async fn run_input(
     shell.tolerant.set(0);
     shell.loops.set(0);
     shell.depth.set(0);
+    shell.on_stack.set(0);
     match result {
         Ok(status) => shell.status.set(status),
         Err(Flow::Error(status) | Flow::Return(status)) => shell.status.set(status),

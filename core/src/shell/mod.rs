@@ -9,8 +9,8 @@
 pub mod arith;
 pub mod ast;
 mod builtins;
-pub mod escape;
 pub mod edit;
+pub mod escape;
 mod exec;
 pub mod expand;
 mod jobs;
@@ -30,15 +30,12 @@ pub mod vars;
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    rc::Rc,
+    rc::{Rc, Weak},
 };
 
 pub use main::run;
 
-use crate::{
-    machine::Proc,
-    sim::Time,
-};
+use crate::{machine::Proc, sim::Time};
 use ast::Command;
 use jobs::Jobs;
 use vars::{Options, Value, Variables};
@@ -120,8 +117,11 @@ pub struct Shell {
     /// Above 0 where a failure is not the end (`set -e`): conditions.
     tolerant: Cell<usize>,
     line: Cell<usize>,
-    /// Nested functions, `eval` and `.`.
+    /// Nested lists.
     depth: Cell<usize>,
+    /// Those of them that share the stack.
+    on_stack: Cell<usize>,
+    me: Weak<Shell>,
     loops: Cell<usize>,
     subshell: bool,
     history: Rc<RefCell<Vec<String>>>,
@@ -146,7 +146,9 @@ impl Shell {
             let path = Value::Text(crate::machine::DEFAULT_PATH.into());
             vars.entry("PATH").value = Some(path);
         }
-        Rc::new(Shell {
+        Rc::new_cyclic(|me| Shell {
+            me: me.clone(),
+            on_stack: Cell::new(0),
             flavour,
             source,
             name: RefCell::new(label.clone()),
@@ -174,7 +176,9 @@ impl Shell {
 
     /// A copy for a subshell: its own variables, no jobs, no traps.
     fn fork(&self) -> Rc<Shell> {
-        Rc::new(Shell {
+        Rc::new_cyclic(|me| Shell {
+            me: me.clone(),
+            on_stack: Cell::new(0),
             flavour: self.flavour,
             source: self.source,
             name: self.name.clone(),
@@ -266,7 +270,9 @@ impl Shell {
     /// Says what is wrong with a builtin's use. Busybox puts the builtin before the line.
     async fn complain_builtin(&self, proc: &Proc, builtin: &str, message: &str) {
         let text = match (self.flavour, self.source) {
-            (Flavour::Ash, Source::Interactive) => format!("{}: {builtin}: {message}\n", self.label),
+            (Flavour::Ash, Source::Interactive) => {
+                format!("{}: {builtin}: {message}\n", self.label)
+            }
             (Flavour::Ash, _) => {
                 format!("{}: {builtin}: line {}: {message}\n", self.label, self.line.get())
             }

@@ -73,7 +73,9 @@ fn translate(pattern: &str, syntax: Syntax) -> Result<String, String> {
                 if bound && !began { out.push('{') } else { out.push_str("\\{") }
             }
             '}' if extended => {
-                let open = out.rfind('{').is_some_and(|i| !out[..i].ends_with('\\') && !out[i..].contains('}'));
+                let open = out
+                    .rfind('{')
+                    .is_some_and(|i| !out[..i].ends_with('\\') && !out[i..].contains('}'));
                 if open { out.push('}') } else { out.push_str("\\}") }
             }
             '+' | '?' | ')' if extended => out.push(c),
@@ -84,7 +86,10 @@ fn translate(pattern: &str, syntax: Syntax) -> Result<String, String> {
             }
             '$' => {
                 let rest = &chars[at..];
-                let ends = rest.is_empty() || extended || rest.starts_with(&['\\', ')']) || rest.starts_with(&['\\', '|']);
+                let ends = rest.is_empty()
+                    || extended
+                    || rest.starts_with(&['\\', ')'])
+                    || rest.starts_with(&['\\', '|']);
                 out.push_str(if ends { "$" } else { "\\$" });
             }
             c => push_literal(&mut out, c),

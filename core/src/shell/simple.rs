@@ -38,7 +38,7 @@ impl Shell {
         if !redirects.is_empty() {
             match self.redirect(proc, redirects).await? {
                 Some(new) => redirected = new,
-                None => return Ok(1),
+                None => return Ok(if self.flavour == Flavour::Dash { 2 } else { 1 }),
             }
             on = &redirected;
         }
@@ -115,7 +115,11 @@ impl Shell {
                             None => Default::default(),
                         };
                         let item = items.entry(index).or_default();
-                        if assign.append { item.push_str(&text) } else { *item = text }
+                        if assign.append {
+                            item.push_str(&text)
+                        } else {
+                            *item = text
+                        }
                         Value::Array(items)
                     }
                     None => match (assign.append, old) {
@@ -268,13 +272,7 @@ impl Shell {
         Ok(self.not_started_as(proc, "", name, error).await)
     }
 
-    async fn not_started_as(
-        &self,
-        proc: &Proc,
-        by: &str,
-        name: &str,
-        error: &SpawnError,
-    ) -> i32 {
+    async fn not_started_as(&self, proc: &Proc, by: &str, name: &str, error: &SpawnError) -> i32 {
         let is_dir = proc.is_dir(name) && name.contains('/');
         let text = match (self.flavour, error) {
             (Flavour::Bash, SpawnError::NotOnPath) if by.is_empty() => {

@@ -8,9 +8,8 @@ use super::{
 use crate::machine::{Proc, fs::Kind};
 
 const UNARY: &str = "bcdefghLknprstuwxzNSGO";
-const BINARY: &[&str] = &[
-    "=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef",
-];
+const BINARY: &[&str] =
+    &["=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef"];
 
 /// Evaluates the arguments of `test`.
 ///
@@ -21,7 +20,9 @@ pub fn evaluate(proc: &Proc, args: &[String]) -> Result<bool, String> {
     match args {
         [] => return Ok(false),
         [one] => return Ok(!one.is_empty()),
-        [not, rest @ ..] if not == "!" && rest.len() <= 3 => return evaluate(proc, rest).map(|b| !b),
+        [not, rest @ ..] if not == "!" && rest.len() <= 3 => {
+            return evaluate(proc, rest).map(|b| !b);
+        }
         [op, arg] if is_unary(op) => return unary(proc, op, arg),
         [a, op, b] if BINARY.contains(&op.as_str()) => return binary(proc, a, op, b),
         _ => {}
@@ -135,9 +136,8 @@ fn unary(proc: &Proc, op: &str, arg: &str) -> Result<bool, String> {
 }
 
 fn binary(proc: &Proc, a: &str, op: &str, b: &str) -> Result<bool, String> {
-    let number = |text: &str| {
-        text.trim().parse::<i64>().map_err(|_| format!("Illegal number: {text}"))
-    };
+    let number =
+        |text: &str| text.trim().parse::<i64>().map_err(|_| format!("Illegal number: {text}"));
     let time = |path: &str| proc.stat(path).ok().map(|n| n.mtime);
     Ok(match op {
         "=" | "==" => a == b,
@@ -280,7 +280,8 @@ impl Shell {
     }
 
     async fn match_regex(&self, proc: &Proc, text: &str, pattern: &str) -> Result<bool, Flow> {
-        let Ok(regex) = super::regex::compile(pattern, super::regex::Syntax::Extended, false) else {
+        let Ok(regex) = super::regex::compile(pattern, super::regex::Syntax::Extended, false)
+        else {
             return Err(self.fail(proc, "syntax error in regular expression").await);
         };
         let Some(found) = regex.captures(text) else { return Ok(false) };

@@ -37,6 +37,7 @@ impl Shell {
             }
             None if self.is_interactive() => match signal {
                 Signal::Int => {
+                    proc.eprint("\n").await; // after the `^C` that the terminal showed
                     self.status.set(130);
                     Err(Flow::Interrupt)
                 }
@@ -73,7 +74,12 @@ impl Shell {
             super::parse::parse(text, &aliases, self.flavour.knows_extensions())
         };
         match parsed {
-            Ok(list) => self.list(proc, &list, false).await,
+            Ok(list) => {
+                self.on_fresh_stack(proc, move |shell, proc| {
+                    Box::pin(async move { shell.list(&proc, &list, false).await })
+                })
+                .await
+            }
             Err(error) => {
                 self.syntax_error(proc, &error, text).await;
                 Err(Flow::Error(2))

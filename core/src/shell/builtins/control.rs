@@ -2,10 +2,7 @@
 
 use crate::{
     machine::Proc,
-    shell::{
-        Exec, Flavour, Flow, Shell, builtins,
-        vars::Value,
-    },
+    shell::{Exec, Flavour, Flow, Shell, builtins, vars::Value},
 };
 
 pub async fn nothing(_shell: &Shell, _proc: &Proc) -> Exec {
@@ -59,10 +56,7 @@ pub async fn exit(shell: &Shell, proc: &Proc) -> Exec {
 
 pub async fn eval(shell: &Shell, proc: &Proc) -> Exec {
     let text = proc.args().get(1..).unwrap_or_default().join(" ");
-    shell.enter(proc).await?;
-    let result = shell.eval(proc, &text).await;
-    shell.depth.set(shell.depth.get() - 1);
-    result
+    shell.eval(proc, &text).await
 }
 
 pub async fn source(shell: &Shell, proc: &Proc) -> Exec {
@@ -91,14 +85,12 @@ pub async fn source(shell: &Shell, proc: &Proc) -> Exec {
             };
         }
     };
-    shell.enter(proc).await?;
     let args = proc.args().get(2..).unwrap_or_default().to_vec();
     let old = (!args.is_empty()).then(|| shell.positional.replace(args));
     let result = shell.eval(proc, &text).await;
     if let Some(old) = old {
         *shell.positional.borrow_mut() = old;
     }
-    shell.depth.set(shell.depth.get() - 1);
     match result {
         Err(Flow::Return(status)) => Ok(status),
         other => other,

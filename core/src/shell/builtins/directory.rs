@@ -119,7 +119,8 @@ pub async fn dirs(shell: &Shell, proc: &Proc) -> Exec {
         }
         _ => path,
     };
-    let all: Vec<String> = [vec![proc.cwd()], stack(shell)].concat().into_iter().map(short).collect();
+    let all: Vec<String> =
+        [vec![proc.cwd()], stack(shell)].concat().into_iter().map(short).collect();
     proc.print(&format!("{}\n", all.join(" "))).await;
     Ok(0)
 }

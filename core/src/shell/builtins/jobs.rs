@@ -216,7 +216,9 @@ async fn missing(shell: &Shell, proc: &Proc, target: &str) {
             shell.complain_builtin(proc, "kill", &text).await;
         }
         Flavour::Dash => shell.complain(proc, "kill: No such process").await,
-        Flavour::Ash => shell.complain(proc, &format!("can't kill pid {target}: No such process")).await,
+        Flavour::Ash => {
+            shell.complain(proc, &format!("can't kill pid {target}: No such process")).await
+        }
     }
 }
 

@@ -96,7 +96,10 @@ builtins! {
 pub fn find(name: &str, flavour: Flavour) -> Option<&'static Builtin> {
     let index = BUILTINS.binary_search_by(|b| b.name.cmp(name)).ok()?;
     let builtin = &BUILTINS[index];
-    let has = !builtin.bash_only || flavour.is_bash() || (flavour == Flavour::Ash && name == "source") || (flavour == Flavour::Ash && name == "let");
+    let has = !builtin.bash_only
+        || flavour.is_bash()
+        || (flavour == Flavour::Ash && name == "source")
+        || (flavour == Flavour::Ash && name == "let");
     has.then_some(builtin)
 }
 

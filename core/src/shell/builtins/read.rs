@@ -46,12 +46,15 @@ fn wish(proc: &Proc) -> Result<Wish, String> {
                 'p' | 't' | 'n' | 'N' | 'd' | 'a' | 'u' => {
                     let rest: String = letters.by_ref().collect();
                     let value = if rest.is_empty() { args.next().cloned() } else { Some(rest) };
-                    let value = value
-                        .ok_or_else(|| format!("-{letter}: option requires an argument"))?;
-                    let number = || value.parse::<f64>().map_err(|_| format!("{value}: invalid number"));
+                    let value =
+                        value.ok_or_else(|| format!("-{letter}: option requires an argument"))?;
+                    let number =
+                        || value.parse::<f64>().map_err(|_| format!("{value}: invalid number"));
                     match letter {
                         'p' => wish.prompt = value,
-                        't' => wish.timeout = Some(Duration::from_secs_f64(number()?.clamp(0.0, 1e9))),
+                        't' => {
+                            wish.timeout = Some(Duration::from_secs_f64(number()?.clamp(0.0, 1e9)))
+                        }
                         'd' => wish.delimiter = value.bytes().next().unwrap_or(0),
                         'a' => wish.array = Some(value),
                         'u' => return Err("-u: not simulated".into()),
@@ -81,11 +84,7 @@ pub async fn read(shell: &Shell, proc: &Proc) -> Exec {
     if let Some(tty) = &tty
         && (wish.silent || wish.count.is_some())
     {
-        tty.set_mode(Mode {
-            echo: !wish.silent,
-            canonical: wish.count.is_none(),
-            ..Mode::COOKED
-        });
+        tty.set_mode(Mode { echo: !wish.silent, canonical: wish.count.is_none(), ..Mode::COOKED });
     }
     let result = take_line(shell, proc, &wish).await;
     if let (Some(tty), Some(mode)) = (&tty, mode) {
@@ -250,7 +249,11 @@ pub async fn getopts(shell: &Shell, proc: &Proc) -> Exec {
     // OPTIND counts words; where in a word of several letters it is, stays in a variable of our own.
     let index: usize = shell.variable("OPTIND").and_then(|n| n.parse().ok()).unwrap_or(1).max(1);
     let inside: usize = shell.variable("__OPTPOS").and_then(|n| n.parse().ok()).unwrap_or(1);
-    let inside = if index == 1 && inside > 1 && words.first().is_none_or(|w| w.len() <= inside) { 1 } else { inside };
+    let inside = if index == 1 && inside > 1 && words.first().is_none_or(|w| w.len() <= inside) {
+        1
+    } else {
+        inside
+    };
     let word = words.get(index - 1).filter(|w| w.starts_with('-') && w.len() > 1);
     let Some(word) = word else {
         shell.set_variable(name, "?");

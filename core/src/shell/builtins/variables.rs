@@ -2,12 +2,7 @@
 
 use crate::{
     machine::Proc,
-    shell::{
-        Exec, Flavour, Flow, Shell,
-        escape::quote,
-        simple::is_name,
-        vars::Value,
-    },
+    shell::{Exec, Flavour, Flow, Shell, escape::quote, simple::is_name, vars::Value},
 };
 
 enum Attribute {
@@ -70,7 +65,12 @@ fn names_given(proc: &Proc) -> bool {
     proc.args().iter().skip(1).any(|arg| !arg.starts_with('-'))
 }
 
-async fn print_all(shell: &Shell, proc: &Proc, word: &str, filter: fn(&crate::shell::vars::Variable) -> bool) -> Exec {
+async fn print_all(
+    shell: &Shell,
+    proc: &Proc,
+    word: &str,
+    filter: fn(&crate::shell::vars::Variable) -> bool,
+) -> Exec {
     let mut out = String::new();
     for (name, variable) in shell.vars.borrow().iter().filter(|(_, v)| filter(v)) {
         out.push_str(word);
@@ -145,7 +145,7 @@ pub async fn declare(shell: &Shell, proc: &Proc) -> Exec {
         (_, true) => Attribute::ReadOnly,
         _ => Attribute::None,
     };
-    let local = shell.depth.get() > 0 && !has('g') && shell.vars.borrow_mut().make_local("_");
+    let local = !has('g') && shell.vars.borrow_mut().make_local("_");
     each(shell, proc, local, attribute).await
 }
 
@@ -182,7 +182,9 @@ pub async fn shift(shell: &Shell, proc: &Proc) -> Exec {
             shell.positional.borrow_mut().drain(..count);
             Ok(0)
         }
-        Ok(_) if shell.flavour == Flavour::Dash => Err(shell.fail(proc, "shift: can't shift that many").await),
+        Ok(_) if shell.flavour == Flavour::Dash => {
+            Err(shell.fail(proc, "shift: can't shift that many").await)
+        }
         _ => Ok(1),
     }
 }

@@ -199,7 +199,11 @@ fn split(text: &str) -> (Vec<String>, String) {
     while let Some(c) = chars.next() {
         if let Some(q) = quote {
             raw.push(c);
-            if c == q { quote = None } else { word.push(c) }
+            if c == q {
+                quote = None
+            } else {
+                word.push(c)
+            }
             continue;
         }
         match c {

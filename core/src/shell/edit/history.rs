@@ -83,9 +83,11 @@ impl Editor {
                 }
                 let word: String = chars[start..at].iter().collect();
                 match word.parse::<isize>() {
-                    Ok(n) if n < 0 => {
-                        history.len().checked_sub(n.unsigned_abs()).and_then(|i| history.get(i)).cloned()
-                    }
+                    Ok(n) if n < 0 => history
+                        .len()
+                        .checked_sub(n.unsigned_abs())
+                        .and_then(|i| history.get(i))
+                        .cloned(),
                     Ok(n) => history.get((n as usize).wrapping_sub(1)).cloned(),
                     Err(_) if word.is_empty() => Some(format!("!{next}")).inspect(|_| at += 1),
                     Err(_) => history.iter().rev().find(|l| l.starts_with(&word)).cloned(),

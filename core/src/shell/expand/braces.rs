@@ -118,14 +118,20 @@ fn range(items: &[Item]) -> Option<Vec<Vec<Item>>> {
         if a.abs_diff(b) > MOST as u64 {
             return None;
         }
-        let numbers: Vec<i64> =
-            if a <= b { (a..=b).step_by(step).collect() } else { (b..=a).rev().step_by(step).collect() };
+        let numbers: Vec<i64> = if a <= b {
+            (a..=b).step_by(step).collect()
+        } else {
+            (b..=a).rev().step_by(step).collect()
+        };
         numbers.into_iter().map(|n| format!("{n:0width$}")).collect()
     } else {
         let single = |t: &str| t.chars().next().filter(|c| t.len() == 1 && c.is_ascii_alphabetic());
         let (a, b) = (single(from)? as u8, single(to)? as u8);
-        let letters: Vec<u8> =
-            if a <= b { (a..=b).step_by(step).collect() } else { (b..=a).rev().step_by(step).collect() };
+        let letters: Vec<u8> = if a <= b {
+            (a..=b).step_by(step).collect()
+        } else {
+            (b..=a).rev().step_by(step).collect()
+        };
         letters.into_iter().map(|c| (c as char).to_string()).collect()
     };
     Some(words.into_iter().map(|w| w.chars().map(Item::Char).collect()).collect())

@@ -15,8 +15,8 @@ use super::{
     vars::Value,
 };
 use crate::machine::{Command, Fd, Proc, pipe};
-pub use glob::glob;
 use fields::Fields;
+pub use glob::glob;
 
 type Fut<'a, T> = Pin<Box<dyn Future<Output = Result<T, Flow>> + 'a>>;
 
@@ -167,9 +167,8 @@ impl Shell {
         let shell = self.fork();
         let command = Command::new(proc.args().to_vec()).stdout(Fd::PipeWriter(writer));
         let body = list.0.clone();
-        let child = proc.fork(command, move |proc| async move {
-            shell.run_forked(&proc, &body).await
-        });
+        let child =
+            proc.fork(command, move |proc| async move { shell.run_forked(&proc, &body).await });
         let mut bytes = Vec::new();
         loop {
             let more = reader.read(65_536, None).await;

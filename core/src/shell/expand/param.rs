@@ -163,7 +163,9 @@ impl Shell {
             }
             "-" => return one(self.option_letters()),
             "0" => return one(self.name.borrow().clone()),
-            "RANDOM" if self.flavour.is_bash() => return one(proc.sim().random(32_768).to_string()),
+            "RANDOM" if self.flavour.is_bash() => {
+                return one(proc.sim().random(32_768).to_string());
+            }
             "SECONDS" if self.flavour.is_bash() => {
                 return one(proc.sim().now().since(self.started).as_secs().to_string());
             }
@@ -296,7 +298,9 @@ impl Worth {
         match self {
             Worth::Unset => true,
             Worth::One(text) => colon && text.is_empty(),
-            Worth::Many(items, _) => items.is_empty() || (colon && items.iter().all(String::is_empty)),
+            Worth::Many(items, _) => {
+                items.is_empty() || (colon && items.iter().all(String::is_empty))
+            }
         }
     }
 }
@@ -336,7 +340,13 @@ fn change(text: &str, op: &ParamOp, pattern: &Pattern, with: &str) -> String {
     }
 }
 
-fn replace(chars: &[char], all: bool, anchor: Option<char>, pattern: &Pattern, with: &str) -> String {
+fn replace(
+    chars: &[char],
+    all: bool,
+    anchor: Option<char>,
+    pattern: &Pattern,
+    with: &str,
+) -> String {
     let mut out = String::new();
     let mut at = 0;
     while at <= chars.len() {
@@ -344,9 +354,9 @@ fn replace(chars: &[char], all: bool, anchor: Option<char>, pattern: &Pattern, w
             break;
         }
         let ends = (at..=chars.len()).rev().filter(|e| anchor != Some('%') || *e == chars.len());
-        let found = ends.into_iter().find(|end| {
-            (*end > at || anchor.is_some()) && pattern.matches_chars(&chars[at..*end])
-        });
+        let found = ends
+            .into_iter()
+            .find(|end| (*end > at || anchor.is_some()) && pattern.matches_chars(&chars[at..*end]));
         match found {
             Some(end) => {
                 out.push_str(with);

@@ -104,8 +104,8 @@ impl Parser<'_> {
             let parts = self.arithmetic_parts()?;
             let mut sections = split_semicolons(parts);
             sections.resize(3, Vec::new());
-            let [a, b, c] = <[Word; 3]>::try_from(sections)
-                .map_err(|_| self.unexpected("((".into()))?;
+            let [a, b, c] =
+                <[Word; 3]>::try_from(sections).map_err(|_| self.unexpected("((".into()))?;
             self.blanks();
             if self.peek() == Some(';') {
                 self.at += 1;
@@ -188,16 +188,17 @@ impl Parser<'_> {
 
     fn test_command(&mut self) -> Parse<Kind> {
         self.at += 2;
-        let mut words = Vec::new();
+        let mut words: Vec<TestWord> = Vec::new();
         loop {
             self.newlines()?;
-            let operator = ["&&", "||", "(", ")", "<", ">"].into_iter().find(|o| self.looking_at(o));
-            if let Some(operator) = operator {
+            let after_match = words.last().is_some_and(|w| w.operator.as_deref() == Some("=~"));
+            let operator =
+                ["&&", "||", "(", ")", "<", ">"].into_iter().find(|o| self.looking_at(o));
+            if let Some(operator) = operator.filter(|_| !after_match) {
                 self.at += operator.len();
                 words.push(TestWord { word: Vec::new(), operator: Some(operator.to_string()) });
                 continue;
             }
-            let after_match = words.last().is_some_and(|w| w.operator.as_deref() == Some("=~"));
             let word = if after_match { self.regex_word()? } else { self.word()? };
             let Some(word) = word else {
                 return Err(match self.peek() {

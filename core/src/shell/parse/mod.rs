@@ -45,7 +45,7 @@ struct Parser<'a> {
 }
 
 /// Nesting beyond this is refused, so that no script can exhaust the stack.
-const MAX_DEPTH: usize = 100;
+const MAX_DEPTH: usize = 32;
 
 const RESERVED: &[&str] = &[
     "!", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "then",
@@ -311,11 +311,31 @@ mod tests {
     #[test]
     fn what_is_incomplete_and_what_is_wrong() {
         let none = BTreeMap::new();
-        for text in ["if true", "echo 'a", "echo \"a", "a &&", "a |", "(a", "{ a", "cat <<E\nx", "echo $(a", "f() {", "case x in"] {
+        for text in [
+            "if true",
+            "echo 'a",
+            "echo \"a",
+            "a &&",
+            "a |",
+            "(a",
+            "{ a",
+            "cat <<E\nx",
+            "echo $(a",
+            "f() {",
+            "case x in",
+        ] {
             let got = parse(text, &none, true);
             assert!(matches!(got, Err(ParseError::Incomplete(_))), "{text}: {got:?}");
         }
-        for (text, token) in [(")", ")"), ("a ;; b", ";;"), ("fi", "fi"), ("| a", "|"), ("a && ;", ";"), ("if ; then", ";"), ("a > ;", ";")] {
+        for (text, token) in [
+            (")", ")"),
+            ("a ;; b", ";;"),
+            ("fi", "fi"),
+            ("| a", "|"),
+            ("a && ;", ";"),
+            ("if ; then", ";"),
+            ("a > ;", ";"),
+        ] {
             match parse(text, &none, true) {
                 Err(ParseError::Unexpected { token: got, .. }) => assert_eq!(got, token, "{text}"),
                 other => panic!("{text}: {other:?}"),

@@ -82,17 +82,26 @@ impl Parser<'_> {
         while let Some(c) = self.peek() {
             let begins = std::mem::replace(&mut tilde, false);
             match (c, end) {
-                (' ' | '\t' | '\n' | '\r' | '|' | '&' | ';' | '<' | '>' | '(' | ')', End::Operator) => break,
+                (
+                    ' ' | '\t' | '\n' | '\r' | '|' | '&' | ';' | '<' | '>' | '(' | ')',
+                    End::Operator,
+                ) => break,
                 (c, End::Chars(a, b)) if c == a || c == b => break,
                 ('~', _) if begins => {
                     self.at += 1;
                     let start = self.at;
-                    while self.peek().is_some_and(|c| c.is_ascii_alphanumeric() || "_-.+".contains(c)) {
+                    while self
+                        .peek()
+                        .is_some_and(|c| c.is_ascii_alphanumeric() || "_-.+".contains(c))
+                    {
                         self.at += 1;
                     }
                     let user = self.slice(start, self.at);
                     match self.peek() {
-                        None | Some('/' | ' ' | '\t' | '\n' | ';' | '|' | '&' | ')' | '>' | '<' | ':' | '}') => {
+                        None
+                        | Some(
+                            '/' | ' ' | '\t' | '\n' | ';' | '|' | '&' | ')' | '>' | '<' | ':' | '}',
+                        ) => {
                             out.push(Part::Tilde(user));
                         }
                         _ => out.text.push_str(&format!("~{user}")),
@@ -356,8 +365,12 @@ impl Parser<'_> {
             Some(_) => ParamOp::Indirect,
             None => self.param_op(quoted)?,
         };
-        let valid = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric() || "_@*#?-$!".contains(c));
-        if self.peek() == Some('}') && valid {
+        let valid = name
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_ascii_alphanumeric() || "_@*#?-$!".contains(c));
+        let bad = matches!(op, ParamOp::Bad(_));
+        if self.peek() == Some('}') && valid && !bad {
             self.at += 1;
             return Ok(Part::Param(Box::new(Param { name, index, op })));
         }
@@ -372,7 +385,8 @@ impl Parser<'_> {
     }
 
     fn param_op(&mut self, quoted: bool) -> Parse<ParamOp> {
-        let colon = self.peek() == Some(':') && matches!(self.peek_at(1), Some('-' | '=' | '?' | '+'));
+        let colon =
+            self.peek() == Some(':') && matches!(self.peek_at(1), Some('-' | '=' | '?' | '+'));
         self.at += usize::from(colon);
         let Some(c) = self.peek() else { return Err(ParseError::Incomplete("}".into())) };
         if c == '}' {
