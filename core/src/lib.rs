@@ -19,6 +19,7 @@ pub mod machine;
 pub mod network;
 pub mod programs;
 pub mod runtime;
+pub mod scheduler;
 pub mod session;
 pub mod shell;
 pub mod sim;

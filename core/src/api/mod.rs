@@ -15,6 +15,7 @@ pub mod object;
 pub mod patch;
 pub mod path;
 pub mod quantity;
+pub mod scheduling;
 pub mod selector;
 pub mod yaml;
 

@@ -8,6 +8,7 @@
 
 pub mod directory;
 mod events;
+mod modern_events;
 
 use std::{cell::Ref, rc::Rc};
 
@@ -32,6 +33,7 @@ pub use crate::{
     store::{Change, IndexFn, IndexId, Op, Subscription},
 };
 pub use events::{EventType, Recorder};
+pub use modern_events::ModernRecorder;
 
 /// A client of one API server, acting for one user. Clones are cheap and share warnings.
 #[derive(Clone)]

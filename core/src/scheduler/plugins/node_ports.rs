@@ -1,0 +1,46 @@
+//! Two pods can't have the same port of a node's own address.
+
+use crate::scheduler::{
+    cache::{NodeInfo, PodInfo},
+    framework::{Check, Cx, Event, Plugin, Rejection},
+};
+
+pub const PLUGIN: Plugin = Plugin {
+    name: "NodePorts",
+    weight: 0,
+    check: |cx| Ok((!cx.pod.ports.is_empty()).then(|| Box::new(Ports) as Box<dyn Check>)),
+    helps: |_, pod, event| match event {
+        Event::Node(_, None) => true,
+        Event::PodRemoved(gone) => conflict(pod, gone),
+        _ => false,
+    },
+};
+
+#[derive(Clone)]
+struct Ports;
+
+/// Whether two pods want the same port on the same address (any address conflicts with each).
+fn conflict(a: &PodInfo, b: &PodInfo) -> bool {
+    const ANY: &str = "0.0.0.0";
+    a.ports.iter().any(|(ip, protocol, port)| {
+        b.ports.iter().any(|(other_ip, other_protocol, other_port)| {
+            port == other_port
+                && protocol == other_protocol
+                && (ip == other_ip || ip == ANY || other_ip == ANY)
+        })
+    })
+}
+
+impl Check for Ports {
+    fn filter(&self, cx: &Cx, node: &NodeInfo) -> Result<(), Rejection> {
+        if node.pods.values().any(|p| conflict(cx.pod, p)) {
+            let why = "node(s) didn't have free ports for the requested pod ports";
+            return Err(Rejection::resolvable(why));
+        }
+        Ok(())
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Check> {
+        Box::new(self.clone())
+    }
+}
