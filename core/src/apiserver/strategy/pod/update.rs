@@ -35,6 +35,7 @@ pub fn check(new: &Pod, old: &Pod) -> Vec<FieldError> {
     }
     active_deadline(new, old, &at.child("activeDeadlineSeconds"), &mut errors);
     tolerations(new, old, &at.child("tolerations"), &mut errors);
+    gates(new, old, &at.child("schedulingGates"), &mut errors);
     if !errors.is_empty() {
         return errors;
     }
@@ -57,6 +58,7 @@ fn munged(new: &PodSpec, old: &PodSpec) -> PodSpec {
     }
     spec.active_deadline_seconds = old.active_deadline_seconds;
     spec.tolerations.clone_from(&old.tolerations);
+    spec.scheduling_gates.clone_from(&old.scheduling_gates);
     let negative = old.termination_grace_period_seconds.is_some_and(|s| s < 0);
     if negative && spec.termination_grace_period_seconds == Some(1) {
         spec.termination_grace_period_seconds = old.termination_grace_period_seconds;
@@ -93,5 +95,15 @@ fn tolerations(new: &PodSpec, old: &PodSpec, at: &Path, errors: &mut Vec<FieldEr
         let _ = key;
         let why = "existing toleration can not be modified except its tolerationSeconds";
         errors.push(FieldError::forbidden(at, why));
+    }
+}
+
+/// Scheduling gates may only be removed.
+fn gates(new: &PodSpec, old: &PodSpec, at: &Path, errors: &mut Vec<FieldError>) {
+    let had: Vec<_> = old.scheduling_gates.iter().flatten().collect();
+    for gate in new.scheduling_gates.iter().flatten().filter(|g| !had.contains(g)) {
+        let why =
+            format!("only deletion is allowed, but found new scheduling gate '{}'", gate.name);
+        errors.push(FieldError::forbidden(at, &why));
     }
 }
