@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
 use serde_json::{Value, json};
 
 use super::*;
@@ -23,6 +24,14 @@ fn world(seed: u64) -> World {
     let (sim, client) = cluster(seed);
     for name in ["n1", "n2", "n3"] {
         node(&client, name, "4", "8Gi");
+    }
+    for value in [0, 1, 2, 50, 100] {
+        let policy = if value == 50 { "Never" } else { "PreemptLowerPriority" };
+        make::<PriorityClass>(
+            &client,
+            json!({"metadata": {"name": format!("p{value}")},
+            "value": value, "preemptionPolicy": policy}),
+        );
     }
     let scheduler = Scheduler::start(&client);
     World { sim, client, scheduler }
@@ -63,6 +72,12 @@ impl World {
             labels.insert(key.into(), value.into());
         });
     }
+}
+
+/// As if the pod had gone at once.
+fn remove(client: &Client, pod: &str) {
+    let options = DeleteOptions { grace_seconds: Some(0), ..Default::default() };
+    let _ = client.delete::<Pod>("default", pod, &options);
 }
 
 fn near(app: &str, key: &str) -> Value {
@@ -109,7 +124,8 @@ fn a_pod_that_fits_nowhere_is_told_why() {
         (json!({}), json!({"spec": {"containers": asks("5")}}), "3 Insufficient cpu", not_helpful),
         (
             json!({}),
-            json!({"spec": {"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80}]}]}}),
+            json!({"spec": {"containers": [{"name": "c", "image": "i",
+                "ports": [{"containerPort": 80, "hostPort": 80}]}]}}),
             "3 node(s) didn't have free ports for the requested pod ports",
             no_victims,
         ),
@@ -121,7 +137,7 @@ fn a_pod_that_fits_nowhere_is_told_why() {
             let new = merge((&*old as &dyn Object).to_value(), change.clone());
             w.client.update(crate::api::object::from_value::<Node>(new).unwrap()).unwrap();
             let busy = json!({"metadata": {"name": format!("busy-{name}"), "namespace": "default"},
-                "spec": {"nodeName": name, "containers": [{"name": "c",
+                "spec": {"nodeName": name, "containers": [{"name": "c", "image": "i",
                     "ports": [{"containerPort": 80, "hostPort": 80}]}]}});
             make::<Pod>(&w.client, busy);
         }
@@ -193,7 +209,7 @@ fn pods_that_shun_each_other_go_apart_and_the_last_finds_no_place() {
     // An innocent pod that they shun has no place either.
     w.create(pod("q", json!({"metadata": {"labels": {"app": "apart"}}})));
     assert!(w.message("q").contains("3 node(s) didn't satisfy existing pods anti-affinity rules"));
-    w.client.delete::<Pod>("default", "p0", &DeleteOptions::default()).unwrap();
+    remove(&w.client, "p0");
     pass(&w.sim, 1.0);
     assert_ne!(w.node_of("p3"), "");
 }
@@ -222,22 +238,22 @@ fn spread_is_kept_even_while_pods_come() {
 fn a_more_important_pod_takes_the_place_of_the_least_important_one() {
     let w = world(5);
     let filler = |priority: i32, cpu: &str| {
-        json!({"metadata": {"finalizers": ["example.com/slow"]},
-            "spec": {"priority": priority, "containers": asks(cpu)}})
+        json!({
+            "spec": {"priorityClassName": format!("p{priority}"), "containers": asks(cpu)}})
     };
     for i in 0..3 {
         w.create(pod(&format!("low{i}"), filler(i, "3")));
     }
-    w.create(pod("high", json!({"spec": {"priority": 100, "containers": asks("2")}})));
+    w.create(pod("high", json!({"spec": {"priorityClassName": "p100", "containers": asks("2")}})));
     assert_eq!(w.message("high"), "0/3 nodes are available: 3 Insufficient cpu.");
     let high = w.client.get::<Pod>("default", "high").unwrap();
     let prospect = high.status.clone().unwrap().nominated_node_name.unwrap();
     assert_eq!(prospect, w.node_of("low0"));
     assert!(w.client.get::<Pod>("default", "low0").unwrap().metadata.deletion_timestamp.is_some());
     // While the victim is going, its room is not given to lesser pods.
-    w.create(pod("small", json!({"spec": {"priority": 1, "containers": asks("2")}})));
+    w.create(pod("small", json!({"spec": {"priorityClassName": "p1", "containers": asks("2")}})));
     assert_eq!(w.node_of("small"), "");
-    edit::<Pod>(&w.client, "default", "low0", |p| p.metadata.finalizers = None);
+    remove(&w.client, "low0");
     pass(&w.sim, 5.0);
     assert_eq!(w.node_of("high"), prospect);
     let uid = high.metadata.uid.clone().unwrap();
@@ -245,7 +261,7 @@ fn a_more_important_pod_takes_the_place_of_the_least_important_one() {
     assert!(told.contains(&format!("Preempted Preempted by pod {uid} on node {prospect}")));
     w.create(pod(
         "never",
-        json!({"spec": {"priority": 50, "preemptionPolicy": "Never",
+        json!({"spec": {"priorityClassName": "p50",
         "containers": asks("3")}}),
     ));
     assert!(
@@ -306,12 +322,12 @@ fn nodes_are_never_overfull_whatever_comes_and_goes() {
                 pod(
                     &name,
                     json!({"spec": {
-                "priority": sim.random(3), "containers": asks(&cpu)}}),
+                "priorityClassName": format!("p{}", sim.random(3)), "containers": asks(&cpu)}}),
                 ),
             );
             if sim.random(3) == 0 {
                 let victim = format!("p{}", sim.random(step + 1));
-                let _ = client.delete::<Pod>("default", &victim, &DeleteOptions::default());
+                remove(&client, &victim);
             }
             if sim.random(10) == 0 {
                 scheduler = None; // a restart finds everything again

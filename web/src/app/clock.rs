@@ -171,7 +171,8 @@ fn Pace() -> Html {
         let page = page.clone();
         move |_| page.next_event()
     };
-    let (name, sign) = if clock.paused { ("Let time run", "play") } else { ("Pause time", "pause") };
+    let (name, sign) =
+        if clock.paused { ("Let time run", "play") } else { ("Pause time", "pause") };
     let word = match (clock.now_ms, clock.paused) {
         (0, _) => "starting".to_owned(),
         (_, true) => "paused".to_owned(),
@@ -179,7 +180,8 @@ fn Pace() -> Html {
         _ if clock.speed == 1 => String::new(),
         _ => format!("×{}", clock.speed),
     };
-    let shown = if clock.now_ms == 0 { "--:--:--".to_owned() } else { time_of_day(clock.shown_ms()) };
+    let shown =
+        if clock.now_ms == 0 { "--:--:--".to_owned() } else { time_of_day(clock.shown_ms()) };
     html! {
         <div class={classes!("pace", clock.paused.then_some("paused"))}>
             <button class="bar-button" title={tip(name, "Alt-P")} aria-label={name} onclick={pause}>{ icon(sign) }</button>
@@ -211,7 +213,15 @@ mod tests {
 
     #[test]
     fn ages_are_kubectls() {
-        for (seconds, shown) in [(5, "5s"), (119, "119s"), (120, "2m"), (123, "2m3s"), (601, "10m"), (11_520, "3h12m"), (187_200, "2d4h")] {
+        for (seconds, shown) in [
+            (5, "5s"),
+            (119, "119s"),
+            (120, "2m"),
+            (123, "2m3s"),
+            (601, "10m"),
+            (11_520, "3h12m"),
+            (187_200, "2d4h"),
+        ] {
             assert_eq!(age(0, seconds * 1000), shown);
         }
     }

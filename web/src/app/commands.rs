@@ -24,7 +24,13 @@ pub struct Command {
     pub run: fn(&Page),
 }
 
-const fn plain(id: &'static str, title: &'static str, icon: &'static str, keys: &'static str, run: fn(&Page)) -> Command {
+const fn plain(
+    id: &'static str,
+    title: &'static str,
+    icon: &'static str,
+    keys: &'static str,
+    run: fn(&Page),
+) -> Command {
     Command { id, title, short: "", icon, keys, in_bar: false, pressed: |_| None, run }
 }
 
@@ -67,7 +73,9 @@ pub const COMMANDS: &[Command] = &[
     plain("new-terminal", "New terminal", "plus", "Alt-T", |p| {
         p.new_terminal();
     }),
-    plain("split-terminal", "Two terminals side by side, or one", "split", "Alt-S", |p| p.split_terminal()),
+    plain("split-terminal", "Two terminals side by side, or one", "split", "Alt-S", |p| {
+        p.split_terminal()
+    }),
     plain("next-terminal", "Next terminal", "terminal", "Alt-]", |p| p.step_terminal(1)),
     plain("previous-terminal", "Previous terminal", "terminal", "Alt-[", |p| p.step_terminal(-1)),
     plain("close-terminal", "Close the terminal", "close", "", |p| {
@@ -75,7 +83,9 @@ pub const COMMANDS: &[Command] = &[
         p.close_terminal(id);
     }),
     plain("find", "Search in the terminal", "search", "Ctrl-F", |p| p.toggle_find()),
-    plain("type-step", "Type the lesson's command", "enter", "Alt-Enter", |p| p.type_current_step()),
+    plain("type-step", "Type the lesson's command", "enter", "Alt-Enter", |p| {
+        p.type_current_step()
+    }),
     plain("next-step", "Next step of the lesson", "next", "Alt-N", |p| p.move_step(1)),
     plain("previous-step", "Previous step of the lesson", "back", "Alt-B", |p| p.move_step(-1)),
     plain("catalogue", "All lessons", "list", "Alt-L", |p| p.show_catalogue(true)),
@@ -83,9 +93,15 @@ pub const COMMANDS: &[Command] = &[
     plain("speed-1", "Time as it is: ×1", "clock", "", |p| p.set_speed(1)),
     plain("speed-10", "Fast: ×10", "clock", "", |p| p.set_speed(10)),
     plain("speed-60", "Very fast: ×60", "clock", "", |p| p.set_speed(60)),
-    plain("next-event", "Go to the next event and pause there", "next", "Alt-.", |p| p.next_event()),
-    plain("larger", "Larger type in terminals", "larger", "Alt-+", |p| p.arrange(|ui| ui.size = (ui.size + 1.0).min(28.0))),
-    plain("smaller", "Smaller type in terminals", "smaller", "Alt--", |p| p.arrange(|ui| ui.size = (ui.size - 1.0).max(9.0))),
+    plain("next-event", "Go to the next event and pause there", "next", "Alt-.", |p| {
+        p.next_event()
+    }),
+    plain("larger", "Larger type in terminals", "larger", "Alt-+", |p| {
+        p.arrange(|ui| ui.size = (ui.size + 1.0).min(28.0))
+    }),
+    plain("smaller", "Smaller type in terminals", "smaller", "Alt--", |p| {
+        p.arrange(|ui| ui.size = (ui.size - 1.0).max(9.0))
+    }),
     Command {
         id: "palette",
         title: "Find a command, an object or a lesson",
@@ -126,9 +142,13 @@ pub const COMMANDS: &[Command] = &[
         pressed: |_| None,
         run: |p| p.toggle_overlay(Overlay::Help),
     },
-    plain("start-over", "Start over with a new sandbox", "refresh", "", |_| super::live::start_over()),
+    plain("start-over", "Start over with a new sandbox", "refresh", "", |_| {
+        super::live::start_over()
+    }),
     plain("reset-layout", "Put the panels back where they were at first", "split", "", |p| {
-        p.arrange(|ui| *ui = super::ui::Ui { theme: ui.theme, narrow: ui.narrow, ..Default::default() });
+        p.arrange(|ui| {
+            *ui = super::ui::Ui { theme: ui.theme, narrow: ui.narrow, ..Default::default() }
+        });
     }),
 ];
 

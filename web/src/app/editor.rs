@@ -18,7 +18,13 @@ extern "C" {
     pub type CodeEditor;
 
     #[wasm_bindgen(js_namespace = sandbar, js_name = openEditor, catch)]
-    async fn open_editor(host: &HtmlElement, path: &str, text: &str, dirty: &JsValue, save: &JsValue) -> Result<CodeEditor, JsValue>;
+    async fn open_editor(
+        host: &HtmlElement,
+        path: &str,
+        text: &str,
+        dirty: &JsValue,
+        save: &JsValue,
+    ) -> Result<CodeEditor, JsValue>;
 
     #[wasm_bindgen(method)]
     fn text(this: &CodeEditor) -> String;
@@ -80,7 +86,13 @@ impl Page {
                     file.text = text;
                 }
                 Some(_) => {}
-                None => editor.files.push(OpenFile { path: path.clone(), text, dirty: false, leaving: false, editor: None }),
+                None => editor.files.push(OpenFile {
+                    path: path.clone(),
+                    text,
+                    dirty: false,
+                    leaving: false,
+                    editor: None,
+                }),
             }
             editor.shown = Some(path);
         }
@@ -215,7 +227,8 @@ fn FilePane(props: &FileProps) -> Html {
             let dirty = Closure::new(move |dirty| p.file_changed(&at, dirty));
             let (p, at) = (page.clone(), path.clone());
             let save = Closure::new(move |_text: String| p.save_file(&at));
-            let (on_dirty, on_save): (JsValue, JsValue) = (dirty.as_ref().clone(), save.as_ref().clone());
+            let (on_dirty, on_save): (JsValue, JsValue) =
+                (dirty.as_ref().clone(), save.as_ref().clone());
             *listeners.borrow_mut() = Some((dirty, save));
             wasm_bindgen_futures::spawn_local(async move {
                 match open_editor(&host, &path, &text, &on_dirty, &on_save).await {

@@ -28,7 +28,9 @@ struct Player {
 /// Attaches the player the address asks for, if it asks for one.
 pub fn attach(page: &Page) -> bool {
     let search = gloo::utils::window().location().search().unwrap_or_default();
-    let Some(which) = search.split(['?', '&']).find_map(|p| p.strip_prefix("fixture=").map(str::to_owned)) else {
+    let Some(which) =
+        search.split(['?', '&']).find_map(|p| p.strip_prefix("fixture=").map(str::to_owned))
+    else {
         return false;
     };
     let player = Player {
@@ -75,7 +77,11 @@ fn node(name: &str, status: &str) -> Row {
         uid: format!("node-{name}"),
         name: name.into(),
         status: status.into(),
-        roles: if name.ends_with("01") || name == "minikube" { "control-plane".into() } else { "<none>".into() },
+        roles: if name.ends_with("01") || name == "minikube" {
+            "control-plane".into()
+        } else {
+            "<none>".into()
+        },
         address: "192.168.49.2".into(),
         cpu_milli: (2000, 850),
         memory: (6 << 30, 170 << 20),
@@ -119,11 +125,26 @@ impl Player {
     }
 
     fn cluster(&self, pods: u32) {
-        let cluster = ClusterView { name: "minikube".into(), state: "Running".into(), version: "v1.36.2".into(), now_ms: START };
+        let cluster = ClusterView {
+            name: "minikube".into(),
+            state: "Running".into(),
+            version: "v1.36.2".into(),
+            now_ms: START,
+        };
         self.page.receive(Output::View(vec![ViewChange::Cluster(cluster)]));
         let mut rows = vec![node("minikube", "Ready")];
-        for (i, name) in ["coredns-7f9d5c6b8-xk2lp", "etcd-minikube", "kube-apiserver-minikube", "kube-controller-manager-minikube",
-            "kube-proxy-4hq2z", "kube-scheduler-minikube", "storage-provisioner"].iter().enumerate() {
+        for (i, name) in [
+            "coredns-7f9d5c6b8-xk2lp",
+            "etcd-minikube",
+            "kube-apiserver-minikube",
+            "kube-controller-manager-minikube",
+            "kube-proxy-4hq2z",
+            "kube-scheduler-minikube",
+            "storage-provisioner",
+        ]
+        .iter()
+        .enumerate()
+        {
             rows.push(pod(i as u32 + 40, "Running", "minikube", "", "kube-system", (*name).into()));
         }
         self.view(rows);
@@ -135,15 +156,42 @@ impl Player {
     fn deploy(&self, pods: u32) {
         let mut rows = vec![
             work("d", "Deployment", "hello-node", "", (pods.saturating_sub(1), pods), 1),
-            work("r", "ReplicaSet", "hello-node-6fdcf9c4b7", "d", (pods.saturating_sub(1), pods), 1),
+            work(
+                "r",
+                "ReplicaSet",
+                "hello-node-6fdcf9c4b7",
+                "d",
+                (pods.saturating_sub(1), pods),
+                1,
+            ),
         ];
-        let states = ["Running", "Running", "ContainerCreating", "CrashLoopBackOff", "Terminating", "Pending"];
+        let states = [
+            "Running",
+            "Running",
+            "ContainerCreating",
+            "CrashLoopBackOff",
+            "Terminating",
+            "Pending",
+        ];
         for i in 0..pods {
             let status = states[i as usize % 6];
-            rows.push(pod(i, status, if status == "Pending" { "" } else { "minikube" }, "r", "default", format!("hello-node-6fdcf9c4b7-{}", NAMES[i as usize % 6])));
+            rows.push(pod(
+                i,
+                status,
+                if status == "Pending" { "" } else { "minikube" },
+                "r",
+                "default",
+                format!("hello-node-6fdcf9c4b7-{}", NAMES[i as usize % 6]),
+            ));
         }
         rows.push(service("kubernetes", "ClusterIP", "443/TCP", &["192.168.49.2"], 8443));
-        rows.push(service("hello-node", "NodePort", "3000:32201/TCP", &["10.244.0.3", "10.244.0.4", "10.244.0.5"], 3000));
+        rows.push(service(
+            "hello-node",
+            "NodePort",
+            "3000:32201/TCP",
+            &["10.244.0.3", "10.244.0.4", "10.244.0.5"],
+            3000,
+        ));
         for (i, (kind, reason, message)) in [
             ("Normal", "ScalingReplicaSet", "Scaled up replica set hello-node-6fdcf9c4b7 from 0 to 1"),
             ("Normal", "Scheduled", "Successfully assigned default/hello-node-6fdcf9c4b7-7x2kp to minikube"),
@@ -160,8 +208,16 @@ impl Player {
     fn many(&self, count: u32) {
         self.cluster(0);
         let nodes: Vec<String> = (1..=10).map(|i| format!("node-{i:02}")).collect();
-        self.view(nodes.iter().map(|n| node(n, if n == "node-07" { "NotReady" } else { "Ready" })).collect());
-        self.view(vec![work("d", "Deployment", "web", "", (count / 3, count), 1), work("r", "ReplicaSet", "web-5d8f7", "d", (count / 3, count), 1)]);
+        self.view(
+            nodes
+                .iter()
+                .map(|n| node(n, if n == "node-07" { "NotReady" } else { "Ready" }))
+                .collect(),
+        );
+        self.view(vec![
+            work("d", "Deployment", "web", "", (count / 3, count), 1),
+            work("r", "ReplicaSet", "web-5d8f7", "d", (count / 3, count), 1),
+        ]);
         let page = self.page.clone();
         let at = Cell::new(0u32);
         let tick = Interval::new(16, move || {
@@ -174,7 +230,14 @@ impl Player {
                 let status = ["Pending", "ContainerCreating", "Running"].get((k / count) as usize);
                 let i = k % count;
                 if let Some(status) = status {
-                    rows.push(pod(i, status, &nodes[i as usize % 10], "r", "default", format!("web-5d8f7-{i:05}")));
+                    rows.push(pod(
+                        i,
+                        status,
+                        &nodes[i as usize % 10],
+                        "r",
+                        "default",
+                        format!("web-5d8f7-{i:05}"),
+                    ));
                 }
             }
             page.receive(Output::View(rows.into_iter().map(ViewChange::Upsert).collect()));
@@ -184,18 +247,33 @@ impl Player {
 
     fn lesson(&self) {
         let at = self.current.get();
-        let step = |i: usize, title: &str, text: &str, command: &str, missing: &str, after: &str| StepView {
-            title: title.into(),
-            text: text.into(),
-            command: command.into(),
-            done: i < at,
-            missing: if i < at { String::new() } else { missing.into() },
-            hints: if i == at { ["Look at the prompt on the right.", "The command starts with `minikube`."].iter().take(self.hints.get()).map(|s| (*s).into()).collect() } else { vec![] },
-            hints_total: 2,
-            after: after.into(),
-        };
+        let step =
+            |i: usize, title: &str, text: &str, command: &str, missing: &str, after: &str| {
+                StepView {
+                    title: title.into(),
+                    text: text.into(),
+                    command: command.into(),
+                    done: i < at,
+                    missing: if i < at { String::new() } else { missing.into() },
+                    hints: if i == at {
+                        ["Look at the prompt on the right.", "The command starts with `minikube`."]
+                            .iter()
+                            .take(self.hints.get())
+                            .map(|s| (*s).into())
+                            .collect()
+                    } else {
+                        vec![]
+                    },
+                    hints_total: 2,
+                    after: after.into(),
+                }
+            };
         let entry = |id: &str, title: &str, done: usize, all: usize| CatalogueEntry {
-            id: id.into(), title: title.into(), course: "The minikube practical".into(), rows: vec!["P4".into()], done: (done, all),
+            id: id.into(),
+            title: title.into(),
+            course: "The minikube practical".into(),
+            rows: vec!["P4".into()],
+            done: (done, all),
         };
         let view = LessonView {
             catalogue: vec![entry("start", "Start a cluster and look around", at, 5), entry("deploy", "Run something", 0, 6), entry("heal", "Break it and watch it heal", 4, 4)],
@@ -282,7 +360,11 @@ impl Player {
                 '\u{3}' => {
                     self.say(id, "^C\n");
                     self.line.take();
-                    self.page.receive(Output::TerminalState { id, place: "host".into(), running: None });
+                    self.page.receive(Output::TerminalState {
+                        id,
+                        place: "host".into(),
+                        running: None,
+                    });
                     self.prompt(id);
                 }
                 '\u{7f}' if self.line.borrow_mut().pop().is_some() => self.say(id, "\u{8} \u{8}"),
@@ -300,10 +382,23 @@ impl Player {
         *self.load.borrow_mut() = Some(Interval::new(every_ms.max(20), move || {
             let n = sent.get() + 1;
             sent.set(n);
-            let by = if n % 37 == 0 { String::new() } else { format!("hello-node-6fdcf9c4b7-{}", NAMES[(n * 7 % 3) as usize]) };
+            let by = if n % 37 == 0 {
+                String::new()
+            } else {
+                format!("hello-node-6fdcf9c4b7-{}", NAMES[(n * 7 % 3) as usize])
+            };
             let status = if by.is_empty() { 0 } else { 200 };
-            let answered = NAMES.iter().take(3).map(|x| (format!("hello-node-6fdcf9c4b7-{x}"), n / 3)).collect();
-            page.receive(Output::Load { id, recent: vec![LoadDot { by, status, millis: 3 }], answered, failed: n / 37 });
+            let answered = NAMES
+                .iter()
+                .take(3)
+                .map(|x| (format!("hello-node-6fdcf9c4b7-{x}"), n / 3))
+                .collect();
+            page.receive(Output::Load {
+                id,
+                recent: vec![LoadDot { by, status, millis: 3 }],
+                answered,
+                failed: n / 37,
+            });
         }));
     }
 }
@@ -319,14 +414,28 @@ fn service(name: &str, kind: &str, ports: &str, ips: &[&str], port: u16) -> Row 
         ports: ports.into(),
         selector: if name == "kubernetes" { vec![] } else { vec![("app".into(), name.into())] },
         urls: if kind == "NodePort" { vec!["http://192.168.49.2:32201".into()] } else { vec![] },
-        routes: ips.iter().enumerate().map(|(i, ip)| RouteRow {
-            ip: (*ip).into(),
-            port,
-            pod: if name == "kubernetes" { String::new() } else { format!("hello-node-6fdcf9c4b7-{}", NAMES[i]) },
-            state: if i == 2 { "not ready".into() } else if i == 1 { "terminating".into() } else { "ready".into() },
-            requests: 120 * i as u64,
-            open: i as u32,
-        }).collect(),
+        routes: ips
+            .iter()
+            .enumerate()
+            .map(|(i, ip)| RouteRow {
+                ip: (*ip).into(),
+                port,
+                pod: if name == "kubernetes" {
+                    String::new()
+                } else {
+                    format!("hello-node-6fdcf9c4b7-{}", NAMES[i])
+                },
+                state: if i == 2 {
+                    "not ready".into()
+                } else if i == 1 {
+                    "terminating".into()
+                } else {
+                    "ready".into()
+                },
+                requests: 120 * i as u64,
+                open: i as u32,
+            })
+            .collect(),
     })
 }
 
@@ -334,7 +443,11 @@ impl Engine for Player {
     fn send(&self, input: Input) {
         match input {
             Input::TerminalOpen { id, .. } => {
-                self.page.receive(Output::TerminalState { id, place: "host".into(), running: None });
+                self.page.receive(Output::TerminalState {
+                    id,
+                    place: "host".into(),
+                    running: None,
+                });
                 self.prompt(id);
             }
             Input::TerminalKeys { id, data } => self.keys(id, &data),
@@ -358,7 +471,10 @@ impl Engine for Player {
             }
             Input::Detail { request, object, what } => {
                 let text = match what {
-                    DetailKind::Describe => format!("Name:             {}\nNamespace:        {}\nPriority:         0\nService Account:  default\nNode:             minikube/192.168.49.2\nStart Time:       Sat, 21 Nov 2026 12:04:31 +0000\nLabels:           app=hello-node\n                  pod-template-hash=6fdcf9c4b7\nAnnotations:      <none>\nStatus:           Running\nIP:               10.244.0.3\n", object.name, object.namespace),
+                    DetailKind::Describe => format!(
+                        "Name:             {}\nNamespace:        {}\nPriority:         0\nService Account:  default\nNode:             minikube/192.168.49.2\nStart Time:       Sat, 21 Nov 2026 12:04:31 +0000\nLabels:           app=hello-node\n                  pod-template-hash=6fdcf9c4b7\nAnnotations:      <none>\nStatus:           Running\nIP:               10.244.0.3\n",
+                        object.name, object.namespace
+                    ),
                     _ => String::new(),
                 };
                 self.page.receive(Output::Detail { request, text: Ok(text) });

@@ -46,7 +46,9 @@ fn pressed(page: &Page, event: &KeyboardEvent) -> bool {
             _ => {}
         }
     }
-    let Some(command) = COMMANDS.iter().find(|c| !c.keys.is_empty() && c.keys == chord) else { return false };
+    let Some(command) = COMMANDS.iter().find(|c| !c.keys.is_empty() && c.keys == chord) else {
+        return false;
+    };
     if command.id == "find" && !page.terminals.borrow().focused {
         return false;
     }
@@ -68,17 +70,23 @@ fn chord(event: &KeyboardEvent) -> String {
     if event.alt_key() && !event.ctrl_key() && !event.meta_key() {
         // With Alt some keyboards give other letters; the physical key is what is meant.
         let code = event.code();
-        let name = code.strip_prefix("Key").or(code.strip_prefix("Digit")).unwrap_or(match code.as_str() {
-            "Period" => ".",
-            "BracketLeft" => "[",
-            "BracketRight" => "]",
-            "Equal" | "NumpadAdd" => "+",
-            "Minus" | "NumpadSubtract" => "-",
-            _ => key.as_str(),
-        });
+        let name = code.strip_prefix("Key").or(code.strip_prefix("Digit")).unwrap_or(
+            match code.as_str() {
+                "Period" => ".",
+                "BracketLeft" => "[",
+                "BracketRight" => "]",
+                "Equal" | "NumpadAdd" => "+",
+                "Minus" | "NumpadSubtract" => "-",
+                _ => key.as_str(),
+            },
+        );
         return format!("Alt-{name}");
     }
-    if (event.ctrl_key() || event.meta_key()) && !event.alt_key() && !event.shift_key() && key.len() == 1 {
+    if (event.ctrl_key() || event.meta_key())
+        && !event.alt_key()
+        && !event.shift_key()
+        && key.len() == 1
+    {
         return format!("Ctrl-{}", key.to_uppercase());
     }
     key

@@ -112,15 +112,18 @@ pub fn Splitter(props: &SplitterProps) -> Html {
         let (node, set) = (node.clone(), set.clone());
         move |e: PointerEvent| {
             e.prevent_default();
-            let Some(parent) = node.cast::<Element>().and_then(|n| n.parent_element()) else { return };
+            let Some(parent) = node.cast::<Element>().and_then(|n| n.parent_element()) else {
+                return;
+            };
             let window = gloo::utils::window();
             let options = EventListenerOptions::enable_prevent_default();
             let set = set.clone();
-            let moving = EventListener::new_with_options(&window, "pointermove", options, move |e| {
-                if let Some(e) = e.dyn_ref::<PointerEvent>() {
-                    set(axis.at(f64::from(e.client_x()), f64::from(e.client_y()), &parent));
-                }
-            });
+            let moving =
+                EventListener::new_with_options(&window, "pointermove", options, move |e| {
+                    if let Some(e) = e.dyn_ref::<PointerEvent>() {
+                        set(axis.at(f64::from(e.client_x()), f64::from(e.client_y()), &parent));
+                    }
+                });
             let over = drag.clone();
             let end = EventListener::new(&window, "pointerup", move |_| {
                 // Dropped once this call is over: one of them is running.
@@ -159,17 +162,29 @@ pub fn Panels() -> Html {
     let _ = use_topic(Topic::Detail);
     let ui = page.ui.borrow().clone();
     let single = ui.single();
-    let shown = |place: Place| if single { ui.place == place } else {
-        match place {
-            Place::Lesson => ui.lesson,
-            Place::Terminal => true,
-            Place::Browser => ui.browser,
-            Place::Cluster => ui.cluster,
+    let shown = |place: Place| {
+        if single {
+            ui.place == place
+        } else {
+            match place {
+                Place::Lesson => ui.lesson,
+                Place::Terminal => true,
+                Place::Browser => ui.browser,
+                Place::Cluster => ui.cluster,
+            }
         }
     };
     {
         let page = page.clone();
-        let deps = (ui.left, ui.right, ui.bottom, ui.split, shown(Place::Lesson), shown(Place::Browser), shown(Place::Cluster));
+        let deps = (
+            ui.left,
+            ui.right,
+            ui.bottom,
+            ui.split,
+            shown(Place::Lesson),
+            shown(Place::Browser),
+            shown(Place::Cluster),
+        );
         use_effect_with(deps, move |_| {
             for topic in [Topic::Nodes, Topic::Workloads, Topic::Load] {
                 page.touch(topic);
@@ -178,7 +193,10 @@ pub fn Panels() -> Html {
     }
     let hidden = |place: Place| (!shown(place)).then_some("hidden");
     let middle = shown(Place::Terminal) || shown(Place::Browser);
-    let style = format!("--left:{}px;--right:{}px;--bottom:{}%;--drawer:{}px", ui.left, ui.right, ui.bottom, ui.drawer);
+    let style = format!(
+        "--left:{}px;--right:{}px;--bottom:{}%;--drawer:{}px",
+        ui.left, ui.right, ui.bottom, ui.drawer
+    );
     let detail = page.detail.borrow().is_some();
     html! {
         <>

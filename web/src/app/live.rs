@@ -31,7 +31,8 @@ impl Engine for Live {
 /// A parameter of the page's address.
 fn parameter(name: &str) -> Option<String> {
     let search = gloo::utils::window().location().search().unwrap_or_default();
-    let found = search.trim_start_matches('?').split('&').find(|p| p.split('=').next() == Some(name))?;
+    let found =
+        search.trim_start_matches('?').split('&').find(|p| p.split('=').next() == Some(name))?;
     Some(found.split_once('=').map_or(String::new(), |p| p.1.to_owned()))
 }
 
@@ -47,7 +48,8 @@ pub fn attach(page: &Page) {
         let window = gloo::utils::window();
         let path = window.location().pathname().unwrap_or_default();
         let history = window.history();
-        let _ = history.and_then(|h| h.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&path)));
+        let _ = history
+            .and_then(|h| h.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&path)));
     }
     let store = TextStore::local();
     let kept = store.as_ref().filter(|_| seed.is_none() && !fresh).and_then(TextStore::load);
@@ -59,7 +61,12 @@ pub fn attach(page: &Page) {
     if let Some(journal) = &kept {
         restore(page, journal);
     }
-    host.send(ToEngine::Init { seed: seed.unwrap_or(start_ms), start_ms, journal: kept, resume_ms: 0 });
+    host.send(ToEngine::Init {
+        seed: seed.unwrap_or(start_ms),
+        start_ms,
+        journal: kept,
+        resume_ms: 0,
+    });
     page.attach(Box::new(Live(host)));
 }
 
@@ -69,10 +76,14 @@ fn restore(page: &Page, journal: &Journal) {
     page.lesson.borrow_mut().offered = true;
     for entry in &journal.entries {
         match &entry.input {
-            Input::TerminalOpen { id, place, .. } => page.terminals.borrow_mut().restore(*id, place),
+            Input::TerminalOpen { id, place, .. } => {
+                page.terminals.borrow_mut().restore(*id, place)
+            }
             Input::TerminalClose { id } => page.terminals.borrow_mut().forget(*id),
             Input::Browse { request, .. } => page.requests_after(*request),
-            Input::LoadStart { id, url, every_ms } => page.browser.borrow_mut().restore_load(*id, url, *every_ms),
+            Input::LoadStart { id, url, every_ms } => {
+                page.browser.borrow_mut().restore_load(*id, url, *every_ms)
+            }
             Input::LoadStop { .. } => page.browser.borrow_mut().stop_load(),
             _ => {}
         }
@@ -83,7 +94,8 @@ fn restore(page: &Page, journal: &Journal) {
 /// Forgets the session and begins a new one.
 pub fn start_over() {
     let window = gloo::utils::window();
-    let sure = window.confirm_with_message("Start over? Everything you did in this sandbox is forgotten.");
+    let sure =
+        window.confirm_with_message("Start over? Everything you did in this sandbox is forgotten.");
     if sure.unwrap_or(false) {
         let _ = window.location().set_search("?fresh");
     }
@@ -91,7 +103,13 @@ pub fn start_over() {
 
 /// What opens panes by itself; not when it is only played again.
 fn intrudes(output: &Output) -> bool {
-    matches!(output, Output::OpenUrl { .. } | Output::OpenDashboard | Output::OpenFile { .. } | Output::Notice { .. })
+    matches!(
+        output,
+        Output::OpenUrl { .. }
+            | Output::OpenDashboard
+            | Output::OpenFile { .. }
+            | Output::Notice { .. }
+    )
 }
 
 fn hear(page: &Page, message: FromEngine) {

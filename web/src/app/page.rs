@@ -122,7 +122,9 @@ impl Page {
             Output::TerminalState { id, place, running } => self.terminal_state(id, place, running),
             Output::TerminalClosed { id } => self.terminal_ended(id),
             Output::Page { request, answer } => self.browser_answer(request, answer),
-            Output::Load { id, recent, answered, failed } => self.load_news(id, recent, answered, failed),
+            Output::Load { id, recent, answered, failed } => {
+                self.load_news(id, recent, answered, failed)
+            }
             Output::OpenUrl { url } => self.browse(&url),
             Output::OpenDashboard => self.show_cluster(),
             Output::OpenFile { path, text } => self.edit_file(path, text),

@@ -44,7 +44,12 @@ fn finds(page: &Page, query: &str) -> Vec<Find> {
         }
     };
     for c in COMMANDS {
-        let find = Find { icon: c.icon, title: c.title.into(), beside: c.keys.into(), choice: Choice::Command(c.id) };
+        let find = Find {
+            icon: c.icon,
+            title: c.title.into(),
+            beside: c.keys.into(),
+            choice: Choice::Command(c.id),
+        };
         offer(0, find);
     }
     for entry in &page.lesson.borrow().view.catalogue {

@@ -160,7 +160,9 @@ impl Page {
             return;
         }
         let _ = LocalStorage::set(KEY, &after);
-        if (before.theme, before.presenter, before.size) != (after.theme, after.presenter, after.size) {
+        if (before.theme, before.presenter, before.size)
+            != (after.theme, after.presenter, after.size)
+        {
             self.repaint();
         }
         self.touch(Topic::Ui);

@@ -49,7 +49,9 @@ pub fn LoadView() -> Html {
 }
 
 fn paint(page: &Page, canvas: &NodeRef) {
-    if let (Some(canvas), Some(load)) = (canvas.cast::<HtmlCanvasElement>(), &page.browser.borrow().load) {
+    if let (Some(canvas), Some(load)) =
+        (canvas.cast::<HtmlCanvasElement>(), &page.browser.borrow().load)
+    {
         let _ = draw(&canvas, load);
     }
 }
@@ -75,7 +77,8 @@ fn draw(canvas: &HtmlCanvasElement, load: &Load) -> Option<()> {
     let total = load.dots.len();
     let skip = if total > fits { (total - fits).div_ceil(ROWS) * ROWS } else { 0 };
     for (i, (dot, by)) in load.dots.iter().skip(skip).enumerate() {
-        let (x, y) = ((i / ROWS) as f64 * PITCH + PITCH / 2.0, (i % ROWS) as f64 * PITCH + PITCH / 2.0);
+        let (x, y) =
+            ((i / ROWS) as f64 * PITCH + PITCH / 2.0, (i % ROWS) as f64 * PITCH + PITCH / 2.0);
         context.begin_path();
         match by {
             Some(by) if (200..400).contains(&dot.status) => {

@@ -18,7 +18,8 @@ use load::LoadView;
 const POLICY: &str = "<!doctype html><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; base-uri 'none'\"><meta name=\"color-scheme\" content=\"light\">";
 
 /// Paces there are for repeated requests: simulated milliseconds, and words.
-const PACES: [(u32, &str); 4] = [(1000, "1 a second"), (250, "4 a second"), (50, "20 a second"), (10, "100 a second")];
+const PACES: [(u32, &str); 4] =
+    [(1000, "1 a second"), (250, "4 a second"), (50, "20 a second"), (10, "100 a second")];
 
 /// The pane.
 #[function_component]

@@ -50,7 +50,15 @@ pub struct Load {
 
 impl Load {
     fn new(id: u32, url: &str) -> Self {
-        Load { id, url: url.to_owned(), on: true, dots: VecDeque::new(), names: Vec::new(), answered: Vec::new(), failed: 0 }
+        Load {
+            id,
+            url: url.to_owned(),
+            on: true,
+            dots: VecDeque::new(),
+            names: Vec::new(),
+            answered: Vec::new(),
+            failed: 0,
+        }
     }
 
     /// A pod's number, by which it is coloured.
@@ -83,7 +91,11 @@ impl Browser {
 /// The address a person means: `http://` in front, a path behind.
 pub fn complete(address: &str) -> String {
     let address = address.trim();
-    if address.is_empty() || address.contains("://") { address.to_owned() } else { format!("http://{address}") }
+    if address.is_empty() || address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    }
 }
 
 impl Page {
@@ -170,7 +182,11 @@ impl Page {
         let change = {
             let mut browser = self.browser.borrow_mut();
             browser.every_ms = every_ms;
-            browser.load.as_ref().filter(|l| l.on).map(|l| Input::LoadStart { id: l.id, url: l.url.clone(), every_ms })
+            browser.load.as_ref().filter(|l| l.on).map(|l| Input::LoadStart {
+                id: l.id,
+                url: l.url.clone(),
+                every_ms,
+            })
         };
         if let Some(input) = change {
             self.send(input);
@@ -179,7 +195,13 @@ impl Page {
     }
 
     /// The engine counted requests.
-    pub fn load_news(&self, id: u32, recent: Vec<LoadDot>, answered: Vec<(String, u64)>, failed: u64) {
+    pub fn load_news(
+        &self,
+        id: u32,
+        recent: Vec<LoadDot>,
+        answered: Vec<(String, u64)>,
+        failed: u64,
+    ) {
         {
             let mut browser = self.browser.borrow_mut();
             let Some(load) = browser.load.as_mut().filter(|l| l.id == id) else { return };

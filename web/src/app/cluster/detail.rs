@@ -31,7 +31,11 @@ impl Page {
     /// Opens the drawer on an object.
     pub fn open_detail(&self, object: ObjectRef) {
         let kind = self.detail.borrow().as_ref().map_or(DetailKind::Describe, |d| d.kind);
-        let kind = if kind == DetailKind::Logs && object.resource != "pods" { DetailKind::Describe } else { kind };
+        let kind = if kind == DetailKind::Logs && object.resource != "pods" {
+            DetailKind::Describe
+        } else {
+            kind
+        };
         self.ask_detail(object, kind, None);
         self.show(crate::app::ui::Place::Cluster);
     }
@@ -43,10 +47,22 @@ impl Page {
         self.focus_terminal();
     }
 
-    fn ask_detail(&self, object: ObjectRef, kind: DetailKind, text: Option<Result<String, String>>) {
+    fn ask_detail(
+        &self,
+        object: ObjectRef,
+        kind: DetailKind,
+        text: Option<Result<String, String>>,
+    ) {
         let request = self.request();
         let asked = dom::now();
-        self.detail.replace(Some(Detail { object: object.clone(), kind, request, text, waiting: true, asked }));
+        self.detail.replace(Some(Detail {
+            object: object.clone(),
+            kind,
+            request,
+            text,
+            waiting: true,
+            asked,
+        }));
         self.send(Input::Detail { request, object, what: kind });
         self.touch(Topic::Detail);
     }
@@ -91,7 +107,11 @@ pub fn singular(resource: &str) -> String {
 /// The kubectl command that shows the same.
 pub fn command(object: &ObjectRef, kind: DetailKind) -> String {
     let (one, name) = (singular(&object.resource), &object.name);
-    let space = if object.namespace.is_empty() || object.namespace == "default" { String::new() } else { format!(" -n {}", object.namespace) };
+    let space = if object.namespace.is_empty() || object.namespace == "default" {
+        String::new()
+    } else {
+        format!(" -n {}", object.namespace)
+    };
     match kind {
         DetailKind::Describe => format!("kubectl describe {one} {name}{space}"),
         DetailKind::Yaml => format!("kubectl get {one} {name} -o yaml{space}"),
@@ -130,7 +150,11 @@ pub fn Drawer() -> Html {
     let typed = page.clone();
     let shell = {
         let (page, object) = (page.clone(), object.clone());
-        let space = if object.namespace == "default" { String::new() } else { format!(" -n {}", object.namespace) };
+        let space = if object.namespace == "default" {
+            String::new()
+        } else {
+            format!(" -n {}", object.namespace)
+        };
         move |_| page.type_for_me(&format!("kubectl exec -it {}{space} -- /bin/sh", object.name))
     };
     html! {
@@ -172,7 +196,11 @@ fn answer(detail: &Detail) -> Html {
         None => html! { <div class="drawer-text" aria-busy="true"/> },
         Some(Err(why)) => html! { <div class="drawer-text"><p class="none">{ why }</p></div> },
         Some(Ok(text)) if text.trim().is_empty() => {
-            let words = if detail.kind == DetailKind::Logs { "It has written nothing to its log yet." } else { "Nothing here." };
+            let words = if detail.kind == DetailKind::Logs {
+                "It has written nothing to its log yet."
+            } else {
+                "Nothing here."
+            };
             html! { <div class="drawer-text"><p class="none">{ words }</p></div> }
         }
         Some(Ok(text)) => html! { <pre class="drawer-text" tabindex="0">{ text }</pre> },
@@ -192,12 +220,22 @@ fn Condition(props: &ConditionProps) -> Html {
     let o = &props.object;
     let pod = |p: &sandbar_core::view::PodRow| p.name == o.name && p.namespace == o.namespace;
     let found = match o.resource.as_str() {
-        "pods" => store.pods.values().find(|p| pod(&p.row)).map(|p| (of_pod(&p.row.status, p.row.ready), p.row.status.clone())),
-        "nodes" => store.nodes.values().find(|n| n.row.name == o.name).map(|n| (of_node(&n.row.status), n.row.status.clone())),
+        "pods" => store
+            .pods
+            .values()
+            .find(|p| pod(&p.row))
+            .map(|p| (of_pod(&p.row.status, p.row.ready), p.row.status.clone())),
+        "nodes" => store
+            .nodes
+            .values()
+            .find(|n| n.row.name == o.name)
+            .map(|n| (of_node(&n.row.status), n.row.status.clone())),
         _ => return html! {},
     };
     match found {
-        Some((tone, word)) => html! { <span class={classes!("condition", tone.name())}>{ shape(tone) }{ word }</span> },
+        Some((tone, word)) => {
+            html! { <span class={classes!("condition", tone.name())}>{ shape(tone) }{ word }</span> }
+        }
         None => html! { <span class="condition muted">{ "deleted" }</span> },
     }
 }
@@ -208,9 +246,14 @@ mod tests {
 
     #[test]
     fn commands_are_what_one_would_type() {
-        let pod = ObjectRef { resource: "pods".into(), namespace: "default".into(), name: "web".into() };
+        let pod =
+            ObjectRef { resource: "pods".into(), namespace: "default".into(), name: "web".into() };
         assert_eq!(command(&pod, DetailKind::Describe), "kubectl describe pod web");
-        let deploy = ObjectRef { resource: "deployments.apps".into(), namespace: "dev".into(), name: "web".into() };
+        let deploy = ObjectRef {
+            resource: "deployments.apps".into(),
+            namespace: "dev".into(),
+            name: "web".into(),
+        };
         assert_eq!(command(&deploy, DetailKind::Yaml), "kubectl get deployment web -o yaml -n dev");
         assert_eq!(singular("ingresses.networking.k8s.io"), "ingress");
     }

@@ -19,10 +19,19 @@ pub fn Events() -> Html {
     let page = use_topic(Topic::Events);
     let limit = use_state(|| STEP);
     let store = page.cluster.borrow();
-    let mut shown: Vec<Kept<EventRow>> = store.newest_events().filter(|e| store.shows(&e.row.namespace)).take(*limit + 1).cloned().collect();
+    let mut shown: Vec<Kept<EventRow>> = store
+        .newest_events()
+        .filter(|e| store.shows(&e.row.namespace))
+        .take(*limit + 1)
+        .cloned()
+        .collect();
     let more = shown.len() > *limit;
     shown.truncate(*limit);
-    let warnings = store.events.values().filter(|e| e.row.kind == "Warning" && store.shows(&e.row.namespace)).count();
+    let warnings = store
+        .events
+        .values()
+        .filter(|e| e.row.kind == "Warning" && store.shows(&e.row.namespace))
+        .count();
     let summary = if warnings == 0 { String::new() } else { format!("{warnings} warnings") };
     let onclick = {
         let limit = limit.clone();

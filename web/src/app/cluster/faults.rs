@@ -14,7 +14,11 @@ pub fn faults(object: &ObjectRef) -> Vec<(&'static str, &'static str, Fault)> {
             (
                 "Kill its container",
                 "SIGKILL to its first process; the kubelet restarts it",
-                Fault::ContainerKill { namespace: namespace.clone(), pod: name.clone(), container: String::new() },
+                Fault::ContainerKill {
+                    namespace: namespace.clone(),
+                    pod: name.clone(),
+                    container: String::new(),
+                },
             ),
             (
                 "Let it leak memory",
@@ -23,7 +27,11 @@ pub fn faults(object: &ObjectRef) -> Vec<(&'static str, &'static str, Fault)> {
             ),
         ],
         "nodes" => vec![
-            ("Stop its kubelet", "The node turns NotReady after 40 s without a lease", Fault::KubeletStop { node: name.clone() }),
+            (
+                "Stop its kubelet",
+                "The node turns NotReady after 40 s without a lease",
+                Fault::KubeletStop { node: name.clone() },
+            ),
             ("Start its kubelet", "The node turns Ready again", Fault::KubeletStart { node: name }),
         ],
         _ => Vec::new(),

@@ -156,7 +156,8 @@ fn Cells(props: &CellsProps) -> Html {
         move |e: &MouseEvent| {
             let canvas = canvas.cast::<HtmlCanvasElement>()?;
             let (pitch, columns) = grid(&canvas, count);
-            let i = (f64::from(e.offset_y()) / pitch) as usize * columns + (f64::from(e.offset_x()) / pitch) as usize;
+            let i = (f64::from(e.offset_y()) / pitch) as usize * columns
+                + (f64::from(e.offset_x()) / pitch) as usize;
             (i < count).then_some(i)
         }
     };
@@ -201,7 +202,10 @@ fn Cells(props: &CellsProps) -> Html {
         }
     };
     let pointed = at.and_then(|i| props.pods.get(i)).map(|p| {
-        format!("{} · {} · {}/{} · {}", p.row.name, p.row.status, p.row.ready.0, p.row.ready.1, p.row.namespace)
+        format!(
+            "{} · {} · {}/{} · {}",
+            p.row.name, p.row.status, p.row.ready.0, p.row.ready.1, p.row.namespace
+        )
     });
     let words: Vec<String> = counts.iter().map(|(_, w, n)| format!("{n} {w}")).collect();
     html! {
@@ -223,7 +227,12 @@ fn grid(canvas: &HtmlCanvasElement, count: usize) -> (f64, usize) {
 }
 
 /// Draws, and goes on drawing while something glows.
-fn animate(canvas: NodeRef, pods: Rc<Vec<Kept<PodRow>>>, at: Option<usize>, frame: Rc<std::cell::RefCell<Option<gloo::render::AnimationFrame>>>) {
+fn animate(
+    canvas: NodeRef,
+    pods: Rc<Vec<Kept<PodRow>>>,
+    at: Option<usize>,
+    frame: Rc<std::cell::RefCell<Option<gloo::render::AnimationFrame>>>,
+) {
     let Some(element) = canvas.cast::<HtmlCanvasElement>() else { return };
     let glowing = draw(&element, &pods, at).unwrap_or(false);
     if !glowing {
@@ -260,7 +269,9 @@ fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) ->
     let mut glowing = false;
     for (i, pod) in pods.iter().enumerate() {
         let tone = of_pod(&pod.row.status, pod.row.ready);
-        let colour = colours.entry(tone.name()).or_insert_with(|| dom::property(&format!("--{}", tone.name())));
+        let colour = colours
+            .entry(tone.name())
+            .or_insert_with(|| dom::property(&format!("--{}", tone.name())));
         let (x, y) = ((i % columns) as f64 * pitch, (i / columns) as f64 * pitch);
         let age = now - pod.changed;
         if age < GLOW_MS && !still {
@@ -281,7 +292,14 @@ fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) ->
 }
 
 /// One cell: the tone's shape, as far as the size allows.
-fn cell(context: &CanvasRenderingContext2d, tone: Tone, colour: &str, x: f64, y: f64, pitch: f64) -> Option<()> {
+fn cell(
+    context: &CanvasRenderingContext2d,
+    tone: Tone,
+    colour: &str,
+    x: f64,
+    y: f64,
+    pitch: f64,
+) -> Option<()> {
     let (gap, size) = (pitch * 0.14, pitch * 0.72);
     let (cx, cy, r) = (x + pitch / 2.0, y + pitch / 2.0, size / 2.0);
     context.set_fill_style_str(colour);
@@ -304,7 +322,9 @@ fn cell(context: &CanvasRenderingContext2d, tone: Tone, colour: &str, x: f64, y:
             context.arc(cx, cy, r * 0.9, 0.0, std::f64::consts::TAU).ok()?;
             context.stroke();
             context.begin_path();
-            context.arc(cx, cy, r * 0.9, std::f64::consts::FRAC_PI_2, -std::f64::consts::FRAC_PI_2).ok()?;
+            context
+                .arc(cx, cy, r * 0.9, std::f64::consts::FRAC_PI_2, -std::f64::consts::FRAC_PI_2)
+                .ok()?;
             context.fill();
         }
         Tone::Unready => {

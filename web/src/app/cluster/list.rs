@@ -19,7 +19,8 @@ const WINDOW: f64 = 312.0;
 pub fn PodList() -> Html {
     let page = use_topic(Topic::Pods);
     let store = page.cluster.borrow();
-    let counts = census(store.pods.values().filter(|p| store.shows(&p.row.namespace)).map(|p| &*p.row));
+    let counts =
+        census(store.pods.values().filter(|p| store.shows(&p.row.namespace)).map(|p| &*p.row));
     let words: Vec<String> = counts.iter().map(|(_, word, n)| format!("{n} {word}")).collect();
     let summary = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
     html! {
@@ -38,7 +39,10 @@ fn Lines() -> Html {
     let mut pods: Vec<&Kept<PodRow>> = store
         .pods
         .values()
-        .filter(|p| store.shows(&p.row.namespace) && (p.row.name.contains(&*wanted) || p.row.status.contains(&*wanted)))
+        .filter(|p| {
+            store.shows(&p.row.namespace)
+                && (p.row.name.contains(&*wanted) || p.row.status.contains(&*wanted))
+        })
         .collect();
     pods.sort_by(|a, b| (&a.row.namespace, &a.row.name).cmp(&(&b.row.namespace, &b.row.name)));
     let first = ((*top / LINE) as usize).saturating_sub(4).min(pods.len());

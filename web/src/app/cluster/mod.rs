@@ -53,7 +53,14 @@ fn ClusterHead() -> Html {
         let page = page.clone();
         move |e: Event| {
             page.cluster.borrow_mut().only = e.target_unchecked_into::<HtmlSelectElement>().value();
-            for topic in [Topic::Cluster, Topic::Nodes, Topic::Workloads, Topic::Services, Topic::Pods, Topic::Events] {
+            for topic in [
+                Topic::Cluster,
+                Topic::Nodes,
+                Topic::Workloads,
+                Topic::Services,
+                Topic::Pods,
+                Topic::Events,
+            ] {
                 page.touch(topic);
             }
         }
@@ -87,8 +94,13 @@ fn ClusterBody() -> Html {
     let store = page.cluster.borrow();
     if store.nodes.is_empty() {
         let (title, text) = match store.cluster.state.as_str() {
-            "Starting" => ("The cluster is starting", "Its node appears here as soon as it registers with the API server."),
-            "Stopped" => ("The cluster is stopped", "What it held is kept. minikube start brings it back."),
+            "Starting" => (
+                "The cluster is starting",
+                "Its node appears here as soon as it registers with the API server.",
+            ),
+            "Stopped" => {
+                ("The cluster is stopped", "What it held is kept. minikube start brings it back.")
+            }
             _ => ("No cluster yet", "Start one by typing this in the terminal:"),
         };
         let page = page.clone();

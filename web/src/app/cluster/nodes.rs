@@ -18,7 +18,8 @@ pub fn Nodes() -> Html {
     let page = use_topic(Topic::Nodes);
     let store = page.cluster.borrow();
     let nodes: Vec<_> = store.nodes.values().cloned().collect();
-    let waiting: Vec<_> = store.on_node("").into_iter().filter(|p| store.shows(&p.row.namespace)).collect();
+    let waiting: Vec<_> =
+        store.on_node("").into_iter().filter(|p| store.shows(&p.row.namespace)).collect();
     let ready = nodes.iter().filter(|n| of_node(&n.row.status) == Tone::Good).count();
     html! {
         <Section name="Nodes" command="kubectl get nodes" summary={format!("{ready} of {} Ready", nodes.len())}>

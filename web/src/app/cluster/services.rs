@@ -21,7 +21,8 @@ const LINES: usize = 40;
 pub fn Services() -> Html {
     let page = use_topic(Topic::Services);
     let store = page.cluster.borrow();
-    let shown: Vec<KeptService> = store.services.values().filter(|s| store.shows(&s.kept.row.namespace)).cloned().collect();
+    let shown: Vec<KeptService> =
+        store.services.values().filter(|s| store.shows(&s.kept.row.namespace)).cloned().collect();
     let ghosts = shown.iter().any(|s| !s.ghosts.is_empty());
     {
         let page = page.clone();

@@ -51,9 +51,22 @@ pub fn of_pod(status: &str, ready: (u32, u32)) -> Tone {
 }
 
 fn is_bad(status: &str) -> bool {
-    ["Err", "BackOff", "Error", "OOMKilled", "Failed", "Evicted", "Invalid", "Cannot", "Signal", "ExitCode", "Dead", "Never"]
-        .iter()
-        .any(|word| status.contains(word))
+    [
+        "Err",
+        "BackOff",
+        "Error",
+        "OOMKilled",
+        "Failed",
+        "Evicted",
+        "Invalid",
+        "Cannot",
+        "Signal",
+        "ExitCode",
+        "Dead",
+        "Never",
+    ]
+    .iter()
+    .any(|word| status.contains(word))
 }
 
 /// The tone of a node's STATUS.

@@ -99,7 +99,14 @@ impl Store {
     pub fn clear(&mut self) {
         let only = std::mem::take(&mut self.only);
         *self = Store { only, ..Default::default() };
-        self.touched = vec![Topic::Cluster, Topic::Nodes, Topic::Workloads, Topic::Services, Topic::Pods, Topic::Events];
+        self.touched = vec![
+            Topic::Cluster,
+            Topic::Nodes,
+            Topic::Workloads,
+            Topic::Services,
+            Topic::Pods,
+            Topic::Events,
+        ];
     }
 
     /// What was touched since the last call.
@@ -124,7 +131,8 @@ impl Store {
             Row::Pod(row) => self.upsert_pod(row, now),
             Row::Workload(row) => {
                 let seen = |r: &WorkloadRow| (r.ready, r.desired, r.current, r.revision);
-                let changed = stamp(self.workloads.get(&row.uid), now, |old| seen(old) != seen(&row));
+                let changed =
+                    stamp(self.workloads.get(&row.uid), now, |old| seen(old) != seen(&row));
                 if let Some(old) = self.workloads.get(&row.uid).map(|k| k.row.clone()) {
                     unindex(&mut self.by_owner, &old.owner, &old.name, &old.uid);
                 } else {
@@ -182,12 +190,19 @@ impl Store {
         let mut ghosts = Vec::new();
         if let Some(old) = old {
             ghosts = old.ghosts;
-            let gone = old.kept.row.routes.iter().filter(|o| !row.routes.iter().any(|n| n.ip == o.ip && n.port == o.port));
+            let gone = old
+                .kept
+                .row
+                .routes
+                .iter()
+                .filter(|o| !row.routes.iter().any(|n| n.ip == o.ip && n.port == o.port));
             ghosts.extend(gone.map(|route| (route.clone(), now)));
         } else {
             self.count(&row.namespace, 1);
         }
-        ghosts.retain(|g| now - g.1 < GHOST_MS && !row.routes.iter().any(|r| r.ip == g.0.ip && r.port == g.0.port));
+        ghosts.retain(|g| {
+            now - g.1 < GHOST_MS && !row.routes.iter().any(|r| r.ip == g.0.ip && r.port == g.0.port)
+        });
         let kept = Kept { row: Rc::new(row), changed };
         self.services.insert(kept.row.uid.clone(), KeptService { kept, ghosts });
         self.note(Topic::Services);
@@ -297,7 +312,8 @@ impl Store {
     /// The workloads a workload owns directly, newest revision first; `""` for those without owner.
     pub fn owned_workloads(&self, owner: &str) -> Vec<Kept<WorkloadRow>> {
         let uids = self.by_owner.get(owner).into_iter().flatten();
-        let mut found: Vec<_> = uids.filter_map(|(_, uid)| self.workloads.get(uid)).cloned().collect();
+        let mut found: Vec<_> =
+            uids.filter_map(|(_, uid)| self.workloads.get(uid)).cloned().collect();
         found.sort_by_key(|w| std::cmp::Reverse(w.row.revision));
         found
     }
@@ -321,8 +337,12 @@ impl Store {
 
     /// Everything that has details, with its status in a word.
     pub fn objects(&self) -> impl Iterator<Item = (ObjectRef, String)> {
-        let pods = self.pods.values().map(|k| (object("pods", &k.row.namespace, &k.row.name), k.row.status.clone()));
-        let nodes = self.nodes.values().map(|k| (object("nodes", "", &k.row.name), k.row.status.clone()));
+        let pods = self
+            .pods
+            .values()
+            .map(|k| (object("pods", &k.row.namespace, &k.row.name), k.row.status.clone()));
+        let nodes =
+            self.nodes.values().map(|k| (object("nodes", "", &k.row.name), k.row.status.clone()));
         let workloads = self.workloads.values().map(|k| {
             let r = &k.row;
             (object(&r.resource, &r.namespace, &r.name), format!("{}/{}", r.ready, r.desired))
@@ -342,7 +362,11 @@ pub fn is_system(namespace: &str) -> bool {
 
 /// Names an object.
 pub fn object(resource: &str, namespace: &str, name: &str) -> ObjectRef {
-    ObjectRef { resource: resource.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
+    ObjectRef {
+        resource: resource.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 fn same_kind(resource: &str, kind: &str) -> bool {

@@ -17,8 +17,10 @@ use crate::app::topics::{Topic, use_page, use_topic};
 pub fn Workloads() -> Html {
     let page = use_topic(Topic::Workloads);
     let store = page.cluster.borrow();
-    let tops: Vec<_> = store.owned_workloads("").into_iter().filter(|w| store.shows(&w.row.namespace)).collect();
-    let alone: Vec<_> = store.owned_pods("").into_iter().filter(|p| store.shows(&p.row.namespace)).collect();
+    let tops: Vec<_> =
+        store.owned_workloads("").into_iter().filter(|w| store.shows(&w.row.namespace)).collect();
+    let alone: Vec<_> =
+        store.owned_pods("").into_iter().filter(|p| store.shows(&p.row.namespace)).collect();
     let summary = match (tops.len(), alone.len()) {
         (0, 0) => "none".to_owned(),
         (n, 0) => n.to_string(),

@@ -43,7 +43,8 @@ fn blocks(text: &str) -> Vec<Block> {
     while let Some(line) = lines.next() {
         if line.trim_start().starts_with("```") {
             out.extend(open.take());
-            let code: Vec<&str> = lines.by_ref().take_while(|l| !l.trim_start().starts_with("```")).collect();
+            let code: Vec<&str> =
+                lines.by_ref().take_while(|l| !l.trim_start().starts_with("```")).collect();
             out.push(Block::Code(code.join("\n")));
             continue;
         }
@@ -53,7 +54,9 @@ fn blocks(text: &str) -> Vec<Block> {
         }
         if let Some((ordered, rest)) = item(line) {
             match &mut open {
-                Some(Block::List { ordered: o, items }) if *o == ordered => items.push(rest.to_owned()),
+                Some(Block::List { ordered: o, items }) if *o == ordered => {
+                    items.push(rest.to_owned())
+                }
                 _ => {
                     out.extend(open.take());
                     open = Some(Block::List { ordered, items: vec![rest.to_owned()] });
@@ -110,7 +113,8 @@ fn spans(text: &str) -> Vec<Span> {
 /// What stands between two marks at the start of `text`, and what follows.
 fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<(&'a str, &'a str)> {
     let (inside, after) = text.strip_prefix(open)?.split_once(close)?;
-    let sound = !inside.is_empty() && (open == "`" || !inside.starts_with(' ') && !inside.ends_with(' '));
+    let sound =
+        !inside.is_empty() && (open == "`" || !inside.starts_with(' ') && !inside.ends_with(' '));
     sound.then_some((inside, after))
 }
 
@@ -127,7 +131,11 @@ fn block(block: Block) -> Html {
         Block::Code(code) => html! { <pre class="code" tabindex="0"><code>{ code }</code></pre> },
         Block::List { ordered, items } => {
             let items = items.iter().map(|i| html! { <li>{ inline(i) }</li> });
-            if ordered { html! { <ol>{ for items }</ol> } } else { html! { <ul>{ for items }</ul> } }
+            if ordered {
+                html! { <ol>{ for items }</ol> }
+            } else {
+                html! { <ul>{ for items }</ul> }
+            }
         }
     }
 }
@@ -150,7 +158,12 @@ mod tests {
     #[test]
     fn blocks_are_told_apart() {
         let list = Block::List { ordered: true, items: vec!["x".into(), "y z".into()] };
-        let want = vec![Block::Paragraph("a b".into()), list, Block::Code("c\n  d".into()), Block::Paragraph("e".into())];
+        let want = vec![
+            Block::Paragraph("a b".into()),
+            list,
+            Block::Code("c\n  d".into()),
+            Block::Paragraph("e".into()),
+        ];
         assert_eq!(blocks("a\nb\n\n1. x\n2. y\n   z\n```sh\nc\n  d\n```\ne"), want);
     }
 

@@ -25,8 +25,10 @@ impl Page {
     pub fn lesson_changed(&self, view: LessonView) {
         let offer = {
             let mut lesson = self.lesson.borrow_mut();
-            let first = view.catalogue.iter().find(|c| c.done.0 < c.done.1).or(view.catalogue.first());
-            let offer = first.filter(|_| view.id.is_empty() && !lesson.offered).map(|c| c.id.clone());
+            let first =
+                view.catalogue.iter().find(|c| c.done.0 < c.done.1).or(view.catalogue.first());
+            let offer =
+                first.filter(|_| view.id.is_empty() && !lesson.offered).map(|c| c.id.clone());
             lesson.offered = true;
             lesson.view = Rc::new(view);
             offer

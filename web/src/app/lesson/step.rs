@@ -12,14 +12,20 @@ use crate::app::topics::use_page;
 
 /// Brings a step to where it can be read.
 pub fn reveal(index: usize) {
-    let Some(element) = gloo::utils::document().get_element_by_id(&format!("step-{index}")) else { return };
+    let Some(element) = gloo::utils::document().get_element_by_id(&format!("step-{index}")) else {
+        return;
+    };
     // At the start the panel's top is what should be seen.
     if index == 0 {
         return;
     }
     let options = ScrollIntoViewOptions::new();
     options.set_block(ScrollLogicalPosition::Nearest);
-    options.set_behavior(if dom::reduced_motion() { ScrollBehavior::Auto } else { ScrollBehavior::Smooth });
+    options.set_behavior(if dom::reduced_motion() {
+        ScrollBehavior::Auto
+    } else {
+        ScrollBehavior::Smooth
+    });
     if let Ok(element) = element.dyn_into::<HtmlElement>() {
         element.scroll_into_view_with_scroll_into_view_options(&options);
     }

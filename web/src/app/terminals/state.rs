@@ -195,7 +195,9 @@ impl Page {
         if tab.running.is_some() && !tab.lasting {
             let page = self.clone();
             Timeout::new(RUNS_AFTER_MS, move || {
-                if let Some(tab) = page.terminals.borrow_mut().tab_mut(id).filter(|t| t.turn == turn) {
+                if let Some(tab) =
+                    page.terminals.borrow_mut().tab_mut(id).filter(|t| t.turn == turn)
+                {
                     tab.lasting = true;
                 }
                 page.touch(Topic::Terminals);
@@ -333,7 +335,12 @@ impl Page {
                 terminals.right = false;
             }
             if terminals.panes.0 == id {
-                let free = terminals.tabs.iter().rev().map(|t| t.id).find(|t| Some(*t) != terminals.panes.1);
+                let free = terminals
+                    .tabs
+                    .iter()
+                    .rev()
+                    .map(|t| t.id)
+                    .find(|t| Some(*t) != terminals.panes.1);
                 match (free, terminals.panes.1) {
                     (Some(free), _) => terminals.panes.0 = free,
                     (None, Some(right)) => {
@@ -438,7 +445,8 @@ impl Page {
             // To the end of the line, and away with it.
             terminals.queue.extend([(id, '\u{5}'), (id, '\u{15}')]);
         }
-        let keys = command.trim_end().chars().map(|c| if c == '\n' { '\r' } else { c }).chain(['\r']);
+        let keys =
+            command.trim_end().chars().map(|c| if c == '\n' { '\r' } else { c }).chain(['\r']);
         terminals.queue.extend(keys.map(|c| (id, c)));
         if terminals.typist.is_none() {
             let page = self.clone();
@@ -451,7 +459,8 @@ impl Page {
         let mut sent: Vec<(u32, String)> = Vec::new();
         {
             let mut terminals = self.terminals.borrow_mut();
-            let count = if dom::reduced_motion() { usize::MAX } else { 1 + terminals.queue.len() / 80 };
+            let count =
+                if dom::reduced_motion() { usize::MAX } else { 1 + terminals.queue.len() / 80 };
             while let Some((id, c)) = terminals.queue.front().copied() {
                 if sent.iter().map(|s| s.1.len()).sum::<usize>() >= count {
                     break;

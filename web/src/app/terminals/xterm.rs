@@ -11,7 +11,16 @@ extern "C" {
     pub type XTerm;
 
     #[wasm_bindgen(js_namespace = sandbar, js_name = openTerminal)]
-    fn open_terminal(host: &HtmlElement, label: &str, data: &JsValue, size: &JsValue, url: &JsValue, lookup: &JsValue, object: &JsValue, focus: &JsValue) -> XTerm;
+    fn open_terminal(
+        host: &HtmlElement,
+        label: &str,
+        data: &JsValue,
+        size: &JsValue,
+        url: &JsValue,
+        lookup: &JsValue,
+        object: &JsValue,
+        focus: &JsValue,
+    ) -> XTerm;
 
     #[wasm_bindgen(method)]
     fn write(this: &XTerm, text: &str);
@@ -56,9 +65,11 @@ impl Emulator {
         let p = page.clone();
         let url = Closure::new(move |url: String| p.browse(&url));
         let p = page.clone();
-        let lookup = Closure::new(move |word: String| match p.cluster.try_borrow().ok().and_then(|s| s.lookup(&word)) {
-            Some(o) => format!("{}/{}/{}", o.resource, o.namespace, o.name),
-            None => String::new(),
+        let lookup = Closure::new(move |word: String| {
+            match p.cluster.try_borrow().ok().and_then(|s| s.lookup(&word)) {
+                Some(o) => format!("{}/{}/{}", o.resource, o.namespace, o.name),
+                None => String::new(),
+            }
         });
         let p = page.clone();
         let object = Closure::new(move |reference: String| {
@@ -69,9 +80,24 @@ impl Emulator {
         });
         let p = page.clone();
         let focus = Closure::new(move || p.terminal_focused(id));
-        let (d, s, u, l, o, f) = (data.as_ref(), size.as_ref(), url.as_ref(), lookup.as_ref(), object.as_ref(), focus.as_ref());
+        let (d, s, u, l, o, f) = (
+            data.as_ref(),
+            size.as_ref(),
+            url.as_ref(),
+            lookup.as_ref(),
+            object.as_ref(),
+            focus.as_ref(),
+        );
         let term = open_terminal(host, label, d, s, u, l, o, f);
-        Emulator { term, _data: data, _size: size, _url: url, _lookup: lookup, _object: object, _focus: focus }
+        Emulator {
+            term,
+            _data: data,
+            _size: size,
+            _url: url,
+            _lookup: lookup,
+            _object: object,
+            _focus: focus,
+        }
     }
 
     /// Shows what a machine wrote.

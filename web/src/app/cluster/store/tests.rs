@@ -15,7 +15,10 @@ fn pod(uid: &str, node: &str, status: &str) -> ViewChange {
 }
 
 fn service(routes: &[&str]) -> ViewChange {
-    let routes = routes.iter().map(|ip| RouteRow { ip: (*ip).into(), port: 80, ..Default::default() }).collect();
+    let routes = routes
+        .iter()
+        .map(|ip| RouteRow { ip: (*ip).into(), port: 80, ..Default::default() })
+        .collect();
     ViewChange::Upsert(Row::Service(ServiceRow { uid: "s".into(), routes, ..Default::default() }))
 }
 
@@ -28,7 +31,11 @@ fn a_pod_moves_to_its_node_and_leaves_no_trace() {
     assert_eq!((store.on_node("").len(), store.on_node("n").len()), (0, 1));
     let version = store.version("n");
     store.apply(ViewChange::Remove { uid: "1".into() }, 9.0);
-    assert!(store.on_node("n").is_empty() && store.owned_pods("rs").is_empty() && store.namespaces.is_empty());
+    assert!(
+        store.on_node("n").is_empty()
+            && store.owned_pods("rs").is_empty()
+            && store.namespaces.is_empty()
+    );
     assert!(store.version("n") > version);
 }
 
@@ -56,9 +63,17 @@ fn a_deleted_route_stays_for_a_while() {
 fn words_name_pods_and_kinds() {
     let mut store = Store::default();
     store.apply(pod("1", "n", "Running"), 0.0);
-    let row = WorkloadRow { uid: "d".into(), resource: "deployments.apps".into(), name: "web".into(), ..Default::default() };
+    let row = WorkloadRow {
+        uid: "d".into(),
+        resource: "deployments.apps".into(),
+        name: "web".into(),
+        ..Default::default()
+    };
     store.apply(ViewChange::Upsert(Row::Workload(row)), 0.0);
     assert_eq!(store.lookup("web-1").map(|o| o.resource).as_deref(), Some("pods"));
-    assert_eq!(store.lookup("deployment.apps/web").map(|o| o.resource).as_deref(), Some("deployments.apps"));
+    assert_eq!(
+        store.lookup("deployment.apps/web").map(|o| o.resource).as_deref(),
+        Some("deployments.apps")
+    );
     assert_eq!(store.lookup("web"), None);
 }
