@@ -57,9 +57,10 @@ fn rust_files(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The code of a file: without comments, and without what follows `#[cfg(test)]` on a module.
-/// A file `tests.rs` is such a module.
+/// Files
+/// `tests.rs` and `testing.rs` are such modules.
 fn code(path: &Path, text: &str) -> String {
-    if path.file_stem().is_some_and(|s| s == "tests") {
+    if path.file_stem().is_some_and(|s| s == "tests" || s == "testing") {
         return String::new();
     }
     let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or(text);
@@ -137,7 +138,9 @@ fn the_engine_knows_no_real_time_no_threads_and_no_unseeded_chance() {
         "Timestamp::now",
         "Zoned::now",
         "std::thread",
-        "std::net",
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
         "std::fs",
         "fastrand::u",
         "fastrand::Rng::new()",
