@@ -23,6 +23,24 @@ pub fn indented(v: &Value, step: usize) -> String {
     out
 }
 
+/// As [`pretty`], with keys in the order of the fields of Go's types, as far as [`FIRST`] knows it:
+/// what kubectl prints of objects that it made itself.
+pub fn pretty_typed(v: &Value) -> String {
+    let mut out = String::new();
+    write_ordered(v, Some(4), 0, true, &mut out);
+    out
+}
+
+/// Fields that stand before others in Go's types, and their order.
+const FIRST: &[&str] = &[
+    "kind", "apiVersion", "metadata", "name", "generateName", "namespace", "uid", "replicas", "image",
+    "command", "args", "workingDir", "ports", "containerPort", "nodePort", "port", "protocol",
+    "targetPort", "env", "envFrom", "key", "value", "selector", "template", "spec", "volumes",
+    "initContainers", "containers", "restartPolicy", "terminationGracePeriodSeconds", "dnsPolicy",
+    "resources", "labels", "annotations", "clusterIP", "type", "strategy", "schedule", "jobTemplate",
+    "verbs", "apiGroups", "data", "subjects", "roleRef", "status",
+];
+
 fn line(indent: Option<usize>, depth: usize, out: &mut String) {
     if let Some(step) = indent {
         out.push('\n');
@@ -31,6 +49,10 @@ fn line(indent: Option<usize>, depth: usize, out: &mut String) {
 }
 
 fn write(v: &Value, indent: Option<usize>, depth: usize, out: &mut String) {
+    write_ordered(v, indent, depth, false, out);
+}
+
+fn write_ordered(v: &Value, indent: Option<usize>, depth: usize, typed: bool, out: &mut String) {
     match v {
         Value::Null => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
@@ -47,7 +69,7 @@ fn write(v: &Value, indent: Option<usize>, depth: usize, out: &mut String) {
                     out.push(',');
                 }
                 line(indent, depth + 1, out);
-                write(item, indent, depth + 1, out);
+                write_ordered(item, indent, depth + 1, typed, out);
             }
             line(indent, depth, out);
             out.push(']');
@@ -55,14 +77,19 @@ fn write(v: &Value, indent: Option<usize>, depth: usize, out: &mut String) {
         Value::Object(map) if map.is_empty() => out.push_str("{}"),
         Value::Object(map) => {
             out.push('{');
-            for (i, (key, item)) in map.iter().enumerate() {
+            let mut items: Vec<(&String, &Value)> = map.iter().collect();
+            if typed {
+                let place = |k: &str| FIRST.iter().position(|f| *f == k).unwrap_or(FIRST.len());
+                items.sort_by_key(|(k, _)| place(k));
+            }
+            for (i, (key, item)) in items.into_iter().enumerate() {
                 if i > 0 {
                     out.push(',');
                 }
                 line(indent, depth + 1, out);
                 string(key, out);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
-                write(item, indent, depth + 1, out);
+                write_ordered(item, indent, depth + 1, typed, out);
             }
             line(indent, depth, out);
             out.push('}');

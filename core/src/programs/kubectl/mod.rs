@@ -17,6 +17,7 @@ pub mod print;
 mod raw;
 pub mod resources;
 pub mod verbs;
+pub mod write;
 
 pub use cx::{Conn, Cx};
 pub use error::Error;

@@ -50,6 +50,7 @@ pub struct Printer {
     operation: String,
     printed: usize,
     tabs: Tabwriter,
+    typed: bool,
 }
 
 enum Format {
@@ -77,6 +78,7 @@ impl Printer {
             operation: operation.to_owned(),
             printed: 0,
             tabs: Tabwriter::table(),
+            typed: false,
         })
     }
 
@@ -97,6 +99,7 @@ impl Printer {
             operation: String::new(),
             printed: 0,
             tabs: Tabwriter::table(),
+            typed: false,
         }))
     }
 
@@ -142,6 +145,11 @@ impl Printer {
         }))
     }
 
+    /// Whether JSON comes in the order of Go's types, as for objects that no server has seen.
+    pub fn typed(&mut self, typed: bool) {
+        self.typed = typed;
+    }
+
     /// Whether all objects are to be printed as one list.
     pub fn wants_list(&self) -> bool {
         !matches!(self.format, Format::Name)
@@ -166,6 +174,7 @@ impl Printer {
         self.printed += 1;
         Ok(match &mut self.format {
             Format::Name => name(object, &self.operation),
+            Format::Json if self.typed => json::pretty_typed(object) + "\n",
             Format::Json => json::pretty(object) + "\n",
             Format::Yaml => {
                 let text = yaml::to_string(object);

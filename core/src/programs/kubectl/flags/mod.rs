@@ -10,7 +10,7 @@ mod parse;
 use std::{future::Future, pin::Pin};
 
 pub use parse::Parsed;
-pub(crate) use parse::parse_bool;
+pub(crate) use parse::{parse_bool, parse_port};
 
 use super::{Cx, Error};
 

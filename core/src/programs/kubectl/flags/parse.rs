@@ -231,6 +231,16 @@ pub(crate) fn parse_int(text: &str, bits: u32) -> Result<i64, String> {
     i64::try_from(value).map_err(|_| error("value out of range"))
 }
 
+/// A port number, or Go's words for what is wrong with it.
+pub(crate) fn parse_port(text: &str) -> Result<i64, String> {
+    let port = parse_int(text, 32).map_err(|e| e.replace("ParseInt", "Atoi"))?;
+    if (0..=65_535).contains(&port) {
+        Ok(port)
+    } else {
+        Err(format!("must be between 1 and 65535, inclusive: {port}"))
+    }
+}
+
 /// One record of comma-separated values, quotes allowed.
 fn csv(text: &str) -> Result<Vec<String>, String> {
     if text.is_empty() {

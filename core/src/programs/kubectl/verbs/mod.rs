@@ -3,6 +3,7 @@
 //! The order of [`ROOT`]'s table is that of kubectl's own start, which suggestions follow.
 
 mod config;
+mod create;
 mod get;
 mod options;
 mod version;
@@ -17,9 +18,20 @@ pub static ROOT: Command = Command {
     usage: "kubectl",
     short: "Control a Kubernetes cluster from the command line.",
     long: "kubectl talks to a cluster's API server: it shows, creates, changes and deletes objects.",
-    subcommands: &[&get::COMMAND, &config::COMMAND, &version::COMMAND, &options::COMMAND],
+    subcommands: &[&create::COMMAND, &get::COMMAND, &config::COMMAND, &version::COMMAND, &options::COMMAND],
     ..Command::EMPTY
 };
+
+/// Whether a label selector matches an object.
+fn selects(selector: &crate::api::selector::Selector, object: &serde_json::Value) -> bool {
+    let labels = super::write::at(object, &["metadata", "labels"]).and_then(|l| l.as_object());
+    let labels: std::collections::BTreeMap<String, String> = labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+        .collect();
+    selector.matches(Some(&labels))
+}
 
 /// What can be done with objects of every kind here, as discovery names it.
 pub const VERBS: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
