@@ -16,6 +16,7 @@ pub mod output;
 pub mod print;
 mod raw;
 pub mod resources;
+pub mod things;
 pub mod verbs;
 pub mod write;
 

@@ -2,11 +2,18 @@
 //!
 //! The order of [`ROOT`]'s table is that of kubectl's own start, which suggestions follow.
 
+mod apply;
 mod config;
 mod create;
+mod delete;
+mod expose;
 mod get;
+mod label;
 mod options;
+mod patch;
+mod scale;
 mod version;
+mod waiting;
 
 pub use version::SERVER_VERSION;
 
@@ -18,7 +25,20 @@ pub static ROOT: Command = Command {
     usage: "kubectl",
     short: "Control a Kubernetes cluster from the command line.",
     long: "kubectl talks to a cluster's API server: it shows, creates, changes and deletes objects.",
-    subcommands: &[&create::COMMAND, &get::COMMAND, &config::COMMAND, &version::COMMAND, &options::COMMAND],
+    subcommands: &[
+        &create::COMMAND,
+        &expose::COMMAND,
+        &get::COMMAND,
+        &delete::COMMAND,
+        &scale::COMMAND,
+        &apply::COMMAND,
+        &patch::COMMAND,
+        &label::LABEL,
+        &label::ANNOTATE,
+        &config::COMMAND,
+        &version::COMMAND,
+        &options::COMMAND,
+    ],
     ..Command::EMPTY
 };
 

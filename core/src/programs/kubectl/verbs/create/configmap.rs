@@ -16,7 +16,10 @@ use crate::{
 pub(super) const FROM: &[Flag] = &[
     Flag::bool("append-hash", false, "Put a hash of the content behind the name. Not simulated."),
     Flag::slice("from-env-file", "Files of lines key=value."),
-    Flag::slice("from-file", "Files, or folders of files: key=file, or file for its own name as key."),
+    Flag::slice(
+        "from-file",
+        "Files, or folders of files: key=file, or file for its own name as key.",
+    ),
     Flag::array("from-literal", "A key and its value: key=value."),
 ];
 
@@ -68,7 +71,9 @@ pub(super) fn read(
     let (files, literals, envs) =
         (p.list("from-file"), p.list("from-literal"), p.list("from-env-file"));
     if !envs.is_empty() && !(files.is_empty() && literals.is_empty()) {
-        return Err(Error::plain("from-env-file cannot be combined with from-file or from-literal"));
+        return Err(Error::plain(
+            "from-env-file cannot be combined with from-file or from-literal",
+        ));
     }
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
     let mut add = |key: String, bytes: Vec<u8>| {
@@ -93,12 +98,16 @@ pub(super) fn read(
         let (key, path) = match source.split_once('=') {
             None => (None, source.as_str()),
             Some(("", _)) => {
-                return Err(Error::plain(format!("key name for file path {} missing",
-                    source.trim_start_matches('='))));
+                return Err(Error::plain(format!(
+                    "key name for file path {} missing",
+                    source.trim_start_matches('=')
+                )));
             }
             Some((_, "")) => {
-                return Err(Error::plain(format!("file path for key name {} missing",
-                    source.trim_end_matches('='))));
+                return Err(Error::plain(format!(
+                    "file path for key name {} missing",
+                    source.trim_end_matches('=')
+                )));
             }
             Some((key, path)) => (Some(key), path),
         };

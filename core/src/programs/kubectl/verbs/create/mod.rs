@@ -67,12 +67,8 @@ pub static COMMAND: Command = Command {
 };
 
 /// Flags of every subcommand.
-const SHARED: &[Flag] = &[
-    write::DRY_RUN,
-    write::field_manager("kubectl-create"),
-    write::SAVE_CONFIG,
-    write::VALIDATE,
-];
+const SHARED: &[Flag] =
+    &[write::DRY_RUN, write::field_manager("kubectl-create"), write::SAVE_CONFIG, write::VALIDATE];
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if !manifest::given(&p) {
@@ -203,9 +199,6 @@ fn with_command(p: &Parsed) -> Result<(String, Vec<String>), Error> {
             let _ = rest;
             Ok((name.clone(), p.args[1..].to_vec()))
         }
-        _ => Err(Error::usage(
-            &p.path,
-            format_args!("exactly one NAME is required, got {before}"),
-        )),
+        _ => Err(Error::usage(&p.path, format_args!("exactly one NAME is required, got {before}"))),
     }
 }

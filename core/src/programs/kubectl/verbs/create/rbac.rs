@@ -96,10 +96,7 @@ pub(super) static ROLEBINDING: Command = Command {
     short: "Give a role to somebody in a namespace",
     examples: "# jane may read\nkubectl create rolebinding rb --role=reader --user=jane",
     flags: &[
-        &[
-            Flag::str("clusterrole", "", "The cluster role."),
-            Flag::str("role", "", "The role."),
-        ],
+        &[Flag::str("clusterrole", "", "The cluster role."), Flag::str("role", "", "The role.")],
         SUBJECTS,
         SHARED,
         write::OUTPUT,
@@ -148,7 +145,8 @@ async fn binding(cx: Cx, p: Parsed, kind: &str) -> Result<(), Error> {
         }
     }
     for account in p.list("serviceaccount") {
-        let Some((namespace, name)) = account.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty())
+        let Some((namespace, name)) =
+            account.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty())
         else {
             return Err(Error::plain("serviceaccount must be <namespace>:<name>"));
         };

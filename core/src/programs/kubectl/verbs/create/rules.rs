@@ -168,9 +168,11 @@ fn backend(text: &str) -> Option<Value> {
 async fn ingress(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
     if p.list("rule").is_empty() && p.str("default-backend").is_empty() {
-        return Err(Error::plain("not enough information provided: every ingress has to either \
+        return Err(Error::plain(
+            "not enough information provided: every ingress has to either \
             specify a default-backend (which catches all traffic) or a list of rules (which catch \
-            specific paths)"));
+            specific paths)",
+        ));
     }
     let mut spec = Map::new();
     if !p.str("class").is_empty() {

@@ -73,9 +73,10 @@ async fn tls(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
     for (key, flag) in [("tls.crt", "cert"), ("tls.key", "key")] {
         let path = p.str(flag);
-        let bytes = cx.proc.read_file(path).map_err(|_| {
-            Error::plain(format!("open {path}: no such file or directory"))
-        })?;
+        let bytes = cx
+            .proc
+            .read_file(path)
+            .map_err(|_| Error::plain(format!("open {path}: no such file or directory")))?;
         data.insert(key.into(), base64::encode(&bytes).into());
     }
     create(cx, p, &name, data, "kubernetes.io/tls").await

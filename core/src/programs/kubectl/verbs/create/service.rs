@@ -28,7 +28,11 @@ static CLUSTERIP: Command = Command {
     examples: "# Port 80 of the service is port 8080 of the pods\n\
                kubectl create service clusterip web --tcp=80:8080\n\n\
                # Without an address of its own\nkubectl create service clusterip web --clusterip=None",
-    flags: &[&[TCP, Flag::str("clusterip", "", "The address to ask for, or None.")], SHARED, write::OUTPUT],
+    flags: &[
+        &[TCP, Flag::str("clusterip", "", "The address to ask for, or None.")],
+        SHARED,
+        write::OUTPUT,
+    ],
     run: Some(|cx, p| Box::pin(run(cx, p, "ClusterIP"))),
     ..Command::EMPTY
 };
@@ -59,11 +63,7 @@ static EXTERNALNAME: Command = Command {
     short: "Create a service that stands for a name outside",
     examples: "# db in the cluster is db.example.com\n\
                kubectl create service externalname db --external-name db.example.com",
-    flags: &[
-        &[TCP, Flag::str("external-name", "", "The name outside.")],
-        SHARED,
-        write::OUTPUT,
-    ],
+    flags: &[&[TCP, Flag::str("external-name", "", "The name outside.")], SHARED, write::OUTPUT],
     run: Some(|cx, p| Box::pin(run(cx, p, "ExternalName"))),
     ..Command::EMPTY
 };
@@ -79,7 +79,8 @@ fn ports(p: &Parsed) -> Result<Vec<Value>, Error> {
             Err(e) => return Err(e.into()),
         };
         let name = spec.replace(':', "-");
-        let mut entry = json!({"name": name, "port": port, "protocol": "TCP", "targetPort": target});
+        let mut entry =
+            json!({"name": name, "port": port, "protocol": "TCP", "targetPort": target});
         if p.has("node-port") && p.int("node-port") != 0 {
             entry["nodePort"] = p.int("node-port").into();
         }
