@@ -190,6 +190,11 @@ impl Reports {
         Ok(Reports { printer: Printer::new(cx, p, "", &operation)? })
     }
 
+    /// Whether JSON comes in the order of Go's types.
+    pub fn typed(&mut self, typed: bool) {
+        self.printer.typed(typed);
+    }
+
     /// Prints one.
     pub async fn add(&mut self, cx: &Cx, object: &Value) -> Result<(), Error> {
         cx.out(&self.printer.one(object)?).await;

@@ -6,11 +6,14 @@ mod apply;
 mod config;
 mod create;
 mod delete;
+mod exec;
 mod expose;
 mod get;
 mod label;
+mod logs;
 mod options;
 mod patch;
+mod run;
 mod scale;
 mod version;
 mod waiting;
@@ -28,9 +31,13 @@ pub static ROOT: Command = Command {
     subcommands: &[
         &create::COMMAND,
         &expose::COMMAND,
+        &run::COMMAND,
         &get::COMMAND,
         &delete::COMMAND,
         &scale::COMMAND,
+        &logs::COMMAND,
+        &exec::ATTACH,
+        &exec::EXEC,
         &apply::COMMAND,
         &patch::COMMAND,
         &label::LABEL,
