@@ -42,10 +42,12 @@ pub static PROGRAMS: &[&Program] = &[
     &r#true::PROGRAM,
 ];
 
-/// A program by name.
+/// A program by name: one of these, or one that only images have.
 pub fn find(name: &str) -> Option<&'static Program> {
-    let index = PROGRAMS.binary_search_by(|p| p.name.cmp(name)).ok()?;
-    Some(PROGRAMS[index])
+    match PROGRAMS.binary_search_by(|p| p.name.cmp(name)) {
+        Ok(index) => Some(PROGRAMS[index]),
+        Err(_) => crate::runtime::images::program(name),
+    }
 }
 
 #[cfg(test)]

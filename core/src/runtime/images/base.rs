@@ -5,24 +5,159 @@ use crate::sim::Time;
 
 /// Commands of busybox, which are all links to one program in real images.
 const BUSYBOX: &[&str] = &[
-    "awk", "base64", "basename", "cat", "chmod", "chown", "clear", "cp", "cut", "date", "dd", "df",
-    "diff", "dirname", "du", "echo", "env", "expr", "false", "find", "free", "grep", "gunzip",
-    "gzip", "head", "hostname", "id", "ifconfig", "ip", "kill", "killall", "ln", "ls", "md5sum", "mkdir", "mktemp",
-    "more", "mount", "mv", "nc", "nohup", "nproc", "nslookup", "pidof", "ping", "printenv",
-    "printf", "ps", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sha256sum",
-    "sleep", "sort", "stat", "su", "sync", "tail", "tar", "tee", "test", "time", "timeout", "top",
-    "touch", "tr", "true", "tty", "uname", "uniq", "uptime", "vi", "watch", "wc", "wget", "which",
-    "whoami", "xargs", "yes",
+    "awk",
+    "base64",
+    "basename",
+    "cat",
+    "chmod",
+    "chown",
+    "clear",
+    "cp",
+    "cut",
+    "date",
+    "dd",
+    "df",
+    "diff",
+    "dirname",
+    "du",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "find",
+    "free",
+    "grep",
+    "gunzip",
+    "gzip",
+    "head",
+    "hostname",
+    "id",
+    "ifconfig",
+    "ip",
+    "kill",
+    "killall",
+    "ln",
+    "ls",
+    "md5sum",
+    "mkdir",
+    "mktemp",
+    "more",
+    "mount",
+    "mv",
+    "nc",
+    "nohup",
+    "nproc",
+    "nslookup",
+    "pidof",
+    "ping",
+    "printenv",
+    "printf",
+    "ps",
+    "pwd",
+    "readlink",
+    "realpath",
+    "rm",
+    "rmdir",
+    "sed",
+    "seq",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "su",
+    "sync",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "time",
+    "timeout",
+    "top",
+    "touch",
+    "tr",
+    "true",
+    "tty",
+    "uname",
+    "uniq",
+    "uptime",
+    "vi",
+    "watch",
+    "wc",
+    "wget",
+    "which",
+    "whoami",
+    "xargs",
+    "yes",
 ];
 
 /// Commands of a Debian base image (coreutils, findutils, grep, sed, tar, util-linux …).
 const DEBIAN: &[&str] = &[
-    "awk", "base64", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "diff",
-    "dirname", "du", "echo", "env", "expr", "false", "find", "grep", "gunzip", "gzip", "head",
-    "hostname", "id", "kill", "ln", "ls", "md5sum", "mkdir", "mktemp", "more", "mount", "mv",
-    "nohup", "nproc", "printenv", "printf", "pwd", "readlink", "realpath", "rm", "rmdir", "sed",
-    "seq", "sha256sum", "sleep", "sort", "stat", "su", "sync", "tail", "tar", "tee", "test",
-    "timeout", "touch", "tr", "true", "tty", "uname", "uniq", "wc", "which", "whoami", "xargs",
+    "awk",
+    "base64",
+    "basename",
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "cut",
+    "date",
+    "dd",
+    "df",
+    "diff",
+    "dirname",
+    "du",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "find",
+    "grep",
+    "gunzip",
+    "gzip",
+    "head",
+    "hostname",
+    "id",
+    "kill",
+    "ln",
+    "ls",
+    "md5sum",
+    "mkdir",
+    "mktemp",
+    "more",
+    "mount",
+    "mv",
+    "nohup",
+    "nproc",
+    "printenv",
+    "printf",
+    "pwd",
+    "readlink",
+    "realpath",
+    "rm",
+    "rmdir",
+    "sed",
+    "seq",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "su",
+    "sync",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "timeout",
+    "touch",
+    "tr",
+    "true",
+    "tty",
+    "uname",
+    "uniq",
+    "wc",
+    "which",
+    "whoami",
+    "xargs",
     "yes",
 ];
 
@@ -33,7 +168,8 @@ bin:x:2:2:bin:/bin:/usr/sbin/nologin
 www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 ";
-const GROUP: &str = "root:x:0:\ndaemon:x:1:\nbin:x:2:\ntty:x:5:\nwww-data:x:33:\nnogroup:x:65534:\n";
+const GROUP: &str =
+    "root:x:0:\ndaemon:x:1:\nbin:x:2:\ntty:x:5:\nwww-data:x:33:\nnogroup:x:65534:\n";
 
 fn common(cx: &LayerCx, shell: &str) {
     for dir in ["/bin", "/etc", "/home", "/root", "/usr/bin", "/usr/sbin", "/var/log", "/var/run"] {
@@ -92,10 +228,39 @@ fn debian_programs(cx: &LayerCx) {
 fn is_in_usr(name: &str) -> bool {
     !matches!(
         name,
-        "cat" | "chmod" | "chown" | "cp" | "date" | "dd" | "df" | "echo" | "false" | "grep" | "gunzip"
-            | "gzip" | "hostname" | "kill" | "ln" | "ls" | "mkdir" | "mktemp" | "more" | "mount" | "mv"
-            | "pwd" | "readlink" | "rm" | "rmdir" | "sed" | "sleep" | "su" | "sync" | "tar" | "touch"
-            | "true" | "uname"
+        "cat"
+            | "chmod"
+            | "chown"
+            | "cp"
+            | "date"
+            | "dd"
+            | "df"
+            | "echo"
+            | "false"
+            | "grep"
+            | "gunzip"
+            | "gzip"
+            | "hostname"
+            | "kill"
+            | "ln"
+            | "ls"
+            | "mkdir"
+            | "mktemp"
+            | "more"
+            | "mount"
+            | "mv"
+            | "pwd"
+            | "readlink"
+            | "rm"
+            | "rmdir"
+            | "sed"
+            | "sleep"
+            | "su"
+            | "sync"
+            | "tar"
+            | "touch"
+            | "true"
+            | "uname"
     )
 }
 
@@ -155,19 +320,6 @@ pub const DEBIAN_LAYER: LayerDef = LayerDef {
     size: 74_781_184,
     created_by: "# debian.sh --arch 'amd64' out/ 'bookworm'",
     build: debian,
-};
-
-/// A layer with the commands people install first in a Debian image: curl, ping and their kin.
-pub const NET_TOOLS: LayerDef = LayerDef {
-    id: "net-tools",
-    arg: "",
-    size: 21_300_000,
-    created_by: "RUN apt-get update && apt-get install -y curl iputils-ping dnsutils",
-    build: |cx| {
-        for name in ["curl", "nslookup", "ping", "wget"] {
-            cx.program(&format!("/usr/bin/{name}"), name);
-        }
-    },
 };
 
 /// `busybox`

@@ -41,7 +41,9 @@ async fn redis(proc: Proc) -> i32 {
     log("* Redis version=7.4.1, bits=64, commit=00000000, modified=0, pid=1, just started");
     log("# Warning: no config file specified, using the default config.");
     let Some(listener) = serving::listen(&proc, port) else {
-        log(&format!("# Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use"));
+        log(&format!(
+            "# Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use"
+        ));
         log("# Failed listening on port, aborting.");
         return 1;
     };
@@ -145,7 +147,10 @@ fn answer(words: &[String], data: &mut BTreeMap<String, String>) -> (String, boo
         }
         ("QUIT", _) => return ("+OK\r\n".to_string(), true),
         ("PING" | "SET" | "GET" | "DEL" | "EXISTS" | "INCR" | "DECR" | "ECHO" | "KEYS", _) => {
-            format!("-ERR wrong number of arguments for '{}' command\r\n", name.to_ascii_lowercase())
+            format!(
+                "-ERR wrong number of arguments for '{}' command\r\n",
+                name.to_ascii_lowercase()
+            )
         }
         _ => format!("-ERR unknown command '{}' (or not simulated)\r\n", words[0]),
     };
@@ -154,7 +159,8 @@ fn answer(words: &[String], data: &mut BTreeMap<String, String>) -> (String, boo
 
 async fn mongo(proc: Proc) -> i32 {
     let log = |severity: &str, component: &str, id: u32, text: &str| {
-        let time = proc.sim().now().to_timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string();
+        let time =
+            proc.sim().now().to_timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string();
         let line = format!(
             "{{\"t\":{{\"$date\":\"{time}\"}},\"s\":\"{severity}\",  \"c\":\"{component}\",\"id\":{id}, \
              \"ctx\":\"initandlisten\",\"msg\":{text}}}\n"
@@ -173,38 +179,81 @@ async fn mongo(proc: Proc) -> i32 {
         .await;
         return 1;
     }
-    log("I", "CONTROL", 4_615_611, &format!(
-        "\"MongoDB starting\",\"attr\":{{\"pid\":{},\"port\":27017,\"dbPath\":\"/data/db\",\"architecture\":\"64-bit\",\"host\":\"{host}\"}}",
-        proc.pid()
-    ));
-    log("I", "CONTROL", 23_403, "\"Build Info\",\"attr\":{\"buildInfo\":{\"version\":\"7.0.14\",\"modules\":[]}}");
+    log(
+        "I",
+        "CONTROL",
+        4_615_611,
+        &format!(
+            "\"MongoDB starting\",\"attr\":{{\"pid\":{},\"port\":27017,\"dbPath\":\"/data/db\",\"architecture\":\"64-bit\",\"host\":\"{host}\"}}",
+            proc.pid()
+        ),
+    );
+    log(
+        "I",
+        "CONTROL",
+        23_403,
+        "\"Build Info\",\"attr\":{\"buildInfo\":{\"version\":\"7.0.14\",\"modules\":[]}}",
+    );
     if let Some(user) = &user {
         proc.sleep(std::time::Duration::from_millis(1_500)).await;
         let database = proc.env("MONGO_INITDB_DATABASE").unwrap_or_else(|| "admin".into());
-        log("I", "ACCESS", 20_436, &format!(
-            "\"Successfully added user\",\"attr\":{{\"user\":\"{user}\",\"db\":\"{database}\",\"roles\":[{{\"role\":\"root\",\"db\":\"admin\"}}]}}"
-        ));
+        log(
+            "I",
+            "ACCESS",
+            20_436,
+            &format!(
+                "\"Successfully added user\",\"attr\":{{\"user\":\"{user}\",\"db\":\"{database}\",\"roles\":[{{\"role\":\"root\",\"db\":\"admin\"}}]}}"
+            ),
+        );
     } else {
-        log("W", "CONTROL", 22_120, "\"Access control is not enabled for the database. Read and write access to data and configuration is unrestricted\"");
+        log(
+            "W",
+            "CONTROL",
+            22_120,
+            "\"Access control is not enabled for the database. Read and write access to data and configuration is unrestricted\"",
+        );
     }
     log("I", "STORAGE", 4_795_906, "\"WiredTiger opened\",\"attr\":{\"durationMillis\":312}");
     let Some(listener) = serving::listen(&proc, 27_017) else {
-        log("E", "NETWORK", 23_024, "\"Failed to set up listener\",\"attr\":{\"error\":{\"code\":9001,\"codeName\":\"SocketException\",\"errmsg\":\"Address already in use\"}}");
+        log(
+            "E",
+            "NETWORK",
+            23_024,
+            "\"Failed to set up listener\",\"attr\":{\"error\":{\"code\":9001,\"codeName\":\"SocketException\",\"errmsg\":\"Address already in use\"}}",
+        );
         return 48;
     };
     log("I", "NETWORK", 23_015, "\"Listening on\",\"attr\":{\"address\":\"0.0.0.0:27017\"}");
-    log("I", "NETWORK", 23_016, "\"Waiting for connections\",\"attr\":{\"port\":27017,\"ssl\":\"off\"}");
+    log(
+        "I",
+        "NETWORK",
+        23_016,
+        "\"Waiting for connections\",\"attr\":{\"port\":27017,\"ssl\":\"off\"}",
+    );
     loop {
         match race(proc.signal(), listener.accept()).await {
             Either::Left(signal @ (Signal::Term | Signal::Int)) => {
-                log("I", "CONTROL", 23_377, &format!("\"Received signal\",\"attr\":{{\"signal\":{},\"error\":\"Terminated\"}}", signal.number()));
+                log(
+                    "I",
+                    "CONTROL",
+                    23_377,
+                    &format!(
+                        "\"Received signal\",\"attr\":{{\"signal\":{},\"error\":\"Terminated\"}}",
+                        signal.number()
+                    ),
+                );
                 log("I", "CONTROL", 23_138, "\"Shutting down\",\"attr\":{\"exitCode\":0}");
                 return 0;
             }
             Either::Left(_) => {}
             Either::Right(conn) => {
                 let peer = conn.peer();
-                log("I", "NETWORK", 22_943, &format!("\"Connection accepted\",\"attr\":{{\"remote\":\"{peer}\"}}"));
+                log(
+                    "I",
+                    "NETWORK",
+                    22_943,
+                    &format!("\"Connection accepted\",\"attr\":{{\"remote\":\"{peer}\"}}"),
+                );
                 proc.spawn_task(async move {
                     // Bytes are read and not understood.
                     while let Ok(Some(_)) = conn.recv().await {}
@@ -218,17 +267,20 @@ async fn mongo(proc: Proc) -> i32 {
 pub static REDIS_IMAGE: ImageDef = ImageDef {
     repository: "redis",
     tags: &["latest", "7", "7.4", "7.4.1", "6", "7-alpine", "alpine"],
-    layers: &[DEBIAN_LAYER, LayerDef {
-        id: "redis",
-        arg: "7.4.1",
-        size: 42_300_000,
-        created_by: "RUN /bin/sh -c set -eux; … redis-7.4.1.tar.gz …",
-        build: |cx| {
-            cx.program("/usr/local/bin/redis-server", "redis-server");
-            cx.program("/usr/local/bin/redis-cli", "redis-cli");
-            cx.dir("/data");
+    layers: &[
+        DEBIAN_LAYER,
+        LayerDef {
+            id: "redis",
+            arg: "7.4.1",
+            size: 42_300_000,
+            created_by: "RUN /bin/sh -c set -eux; … redis-7.4.1.tar.gz …",
+            build: |cx| {
+                cx.program("/usr/local/bin/redis-server", "redis-server");
+                cx.program("/usr/local/bin/redis-cli", "redis-cli");
+                cx.dir("/data");
+            },
         },
-    }],
+    ],
     cmd: &["redis-server"],
     workdir: "/data",
     exposed: &["6379/tcp"],
@@ -240,16 +292,19 @@ pub static REDIS_IMAGE: ImageDef = ImageDef {
 pub static MONGO_IMAGE: ImageDef = ImageDef {
     repository: "mongo",
     tags: &["latest", "7", "7.0", "6", "5", "4.4", "8"],
-    layers: &[DEBIAN_LAYER, LayerDef {
-        id: "mongo",
-        arg: "7.0.14",
-        size: 715_000_000,
-        created_by: "RUN |2 MONGO_PACKAGE=mongodb-org … apt-get install -y mongodb-org=7.0.14 …",
-        build: |cx| {
-            cx.program("/usr/bin/mongod", "mongod");
-            cx.dir("/data/db");
+    layers: &[
+        DEBIAN_LAYER,
+        LayerDef {
+            id: "mongo",
+            arg: "7.0.14",
+            size: 715_000_000,
+            created_by: "RUN |2 MONGO_PACKAGE=mongodb-org … apt-get install -y mongodb-org=7.0.14 …",
+            build: |cx| {
+                cx.program("/usr/bin/mongod", "mongod");
+                cx.dir("/data/db");
+            },
         },
-    }],
+    ],
     cmd: &["mongod"],
     exposed: &["27017/tcp"],
     created: Time::from_secs(1_726_000_000),

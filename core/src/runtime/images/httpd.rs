@@ -56,15 +56,20 @@ async fn busybox(proc: Proc) -> i32 {
             "-h" => home = proc.resolve(args.next().map_or(".", String::as_str)),
             "-c" | "-u" | "-r" => drop(args.next()),
             other => {
-                proc.eprint(&format!("httpd: invalid option -- '{}'\n", other.trim_start_matches('-')))
-                    .await;
+                proc.eprint(&format!(
+                    "httpd: invalid option -- '{}'\n",
+                    other.trim_start_matches('-')
+                ))
+                .await;
                 return 1;
             }
         }
     }
     if !proc.is_dir(&home) {
-        proc.eprint(&format!("httpd: can't change directory to '{home}': No such file or directory\n"))
-            .await;
+        proc.eprint(&format!(
+            "httpd: can't change directory to '{home}': No such file or directory\n"
+        ))
+        .await;
         return 1;
     }
     serving::start_up(&proc, 5, 1 << 20).await;
@@ -77,7 +82,12 @@ async fn busybox(proc: Proc) -> i32 {
         serving::serve(&child, listener, move |request, conn| {
             let response = files.respond(request);
             if verbose > 0 {
-                let line = format!("[::ffff:{}]:{}: response:{}\n", conn.peer().ip(), conn.peer().port(), response.status);
+                let line = format!(
+                    "[::ffff:{}]:{}: response:{}\n",
+                    conn.peer().ip(),
+                    conn.peer().port(),
+                    response.status
+                );
                 emit(&files.proc, 2, &line);
             }
             Reply::Now(Rc::new(response), WORK)
@@ -123,7 +133,8 @@ impl Files {
     }
 
     fn make(&self, status: u16, kind: &'static str, body: Rc<Vec<u8>>) -> HttpResponse {
-        let mut headers: Vec<http::Header> = vec![("Date".into(), serving::http_date(&self.proc).into())];
+        let mut headers: Vec<http::Header> =
+            vec![("Date".into(), serving::http_date(&self.proc).into())];
         headers.extend(self.server.map(|name| ("Server".into(), name.into())));
         let how = if self.server.is_some() { "keep-alive" } else { "close" };
         headers.push(("Connection".into(), how.into()));
@@ -134,7 +145,8 @@ impl Files {
 
     fn error(&self, status: u16) -> HttpResponse {
         let title = format!("{status} {}", http::reason(status));
-        let text = if status == 404 { "The requested URL was not found" } else { http::reason(status) };
+        let text =
+            if status == 404 { "The requested URL was not found" } else { http::reason(status) };
         let body = format!(
             "<HTML><HEAD><TITLE>{title}</TITLE></HEAD>\n<BODY><H1>{title}</H1>\n{text}\n</BODY></HTML>\n"
         );
@@ -145,28 +157,43 @@ impl Files {
 async fn apache(proc: Proc) -> i32 {
     serving::start_up(&proc, 60, 8 << 20).await;
     let Some(listener) = serving::listen(&proc, 80) else {
-        proc.eprint("(98)Address already in use: AH00072: make_sock: could not bind to address [::]:80\n")
-            .await;
+        proc.eprint(
+            "(98)Address already in use: AH00072: make_sock: could not bind to address [::]:80\n",
+        )
+        .await;
         return 1;
     };
     let address = serving::endpoint(&proc).and_then(|e| e.addresses().first().copied());
     let address = address.map_or("127.0.0.1".to_string(), |a| a.to_string());
     for _ in 0..2 {
-        emit(&proc, 2, &format!(
-            "AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using \
+        emit(
+            &proc,
+            2,
+            &format!(
+                "AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using \
              {address}. Set the 'ServerName' directive globally to suppress this message\n"
-        ));
+            ),
+        );
     }
-    notice(&proc, "mpm_event", "AH00489: Apache/2.4.62 (Unix) configured -- resuming normal operations");
+    notice(
+        &proc,
+        "mpm_event",
+        "AH00489: Apache/2.4.62 (Unix) configured -- resuming normal operations",
+    );
     notice(&proc, "core", "AH00094: Command line: 'httpd -D FOREGROUND'");
     let root = "/usr/local/apache2/htdocs".to_string();
     let files = Files { proc: proc.clone(), root, server: Some("Apache/2.4.62 (Unix)") };
     let server = serving::serve(&proc, listener, move |request, conn: &Conn| {
         let response = files.respond(request);
-        let time = files.proc.sim().now().to_timestamp().strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
+        let time =
+            files.proc.sim().now().to_timestamp().strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
         let line = format!(
             "{} - - [{time}] \"{} {} HTTP/1.1\" {} {}\n",
-            conn.peer().ip(), request.method, request.path, response.status, response.body.len()
+            conn.peer().ip(),
+            request.method,
+            request.path,
+            response.status,
+            response.body.len()
         );
         emit(&files.proc, 1, &line);
         Reply::Now(Rc::new(response), WORK)
@@ -197,19 +224,22 @@ fn notice(proc: &Proc, module: &str, text: &str) {
 pub static HTTPD: ImageDef = ImageDef {
     repository: "httpd",
     tags: &["latest", "2", "2.4", "2.4.62"],
-    layers: &[DEBIAN_LAYER, LayerDef {
-        id: "httpd",
-        arg: "2.4.62",
-        size: 73_300_000,
-        created_by: "RUN /bin/sh -c set -eux; … httpd-2.4.62.tar.bz2 …",
-        build: |cx| {
-            cx.program("/usr/local/bin/httpd-foreground", "httpd-foreground");
-            cx.file(
-                "/usr/local/apache2/htdocs/index.html",
-                "<html><body><h1>It works!</h1></body></html>\n",
-            );
+    layers: &[
+        DEBIAN_LAYER,
+        LayerDef {
+            id: "httpd",
+            arg: "2.4.62",
+            size: 73_300_000,
+            created_by: "RUN /bin/sh -c set -eux; … httpd-2.4.62.tar.bz2 …",
+            build: |cx| {
+                cx.program("/usr/local/bin/httpd-foreground", "httpd-foreground");
+                cx.file(
+                    "/usr/local/apache2/htdocs/index.html",
+                    "<html><body><h1>It works!</h1></body></html>\n",
+                );
+            },
         },
-    }],
+    ],
     cmd: &["httpd-foreground"],
     workdir: "/usr/local/apache2",
     exposed: &["80/tcp"],

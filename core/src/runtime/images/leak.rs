@@ -41,7 +41,8 @@ impl Leak {
     pub fn delay(&self, now: Time) -> Option<Duration> {
         let age = now.since(self.since);
         let doublings = u32::try_from(age.as_secs() / DOUBLING).unwrap_or(u32::MAX);
-        (age < STUCK).then(|| SLOWER.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)))
+        (age < STUCK)
+            .then(|| SLOWER.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)))
     }
 }
 

@@ -79,11 +79,36 @@ pub struct Config {
 
 /// Directives that are understood and have no effect here.
 const IGNORED: &[&str] = &[
-    "access_log", "charset", "client_max_body_size", "error_log", "error_page", "events", "gzip",
-    "include", "keepalive_timeout", "log_format", "pid", "proxy_http_version", "proxy_set_header",
-    "sendfile", "server_name", "server_tokens", "tcp_nodelay", "tcp_nopush", "types", "user",
-    "worker_connections", "worker_processes", "daemon", "proxy_connect_timeout", "resolver",
-    "proxy_read_timeout", "proxy_buffering", "autoindex", "expires", "types_hash_max_size",
+    "access_log",
+    "charset",
+    "client_max_body_size",
+    "error_log",
+    "error_page",
+    "events",
+    "gzip",
+    "include",
+    "keepalive_timeout",
+    "log_format",
+    "pid",
+    "proxy_http_version",
+    "proxy_set_header",
+    "sendfile",
+    "server_name",
+    "server_tokens",
+    "tcp_nodelay",
+    "tcp_nopush",
+    "types",
+    "user",
+    "worker_connections",
+    "worker_processes",
+    "daemon",
+    "proxy_connect_timeout",
+    "resolver",
+    "proxy_read_timeout",
+    "proxy_buffering",
+    "autoindex",
+    "expires",
+    "types_hash_max_size",
 ];
 
 /// Reads the configuration of a process's machine. Errors as nginx logs them.
@@ -161,7 +186,10 @@ fn server_of(server: &Directive, path: &str) -> Result<Server, String> {
             let port = directive.arg(1).rsplit(':').next().unwrap_or_default();
             let port = port.parse().map_err(|_| {
                 let line = directive.line;
-                format!("invalid port in \"{}\" of the \"listen\" directive in {path}:{line}", directive.arg(1))
+                format!(
+                    "invalid port in \"{}\" of the \"listen\" directive in {path}:{line}",
+                    directive.arg(1)
+                )
             })?;
             ports.push(port);
         }

@@ -205,7 +205,13 @@ images! {
 }
 
 const fn pages(id: &'static str, arg: &'static str, build: fn(&LayerCx)) -> LayerDef {
-    LayerDef { id, arg, size: 1_700, created_by: "COPY html /usr/share/nginx/html # buildkit", build }
+    LayerDef {
+        id,
+        arg,
+        size: 1_700,
+        created_by: "COPY html /usr/share/nginx/html # buildkit",
+        build,
+    }
 }
 
 fn versioned(cx: &LayerCx) {

@@ -39,7 +39,10 @@ pub async fn entrypoint(proc: Proc) -> i32 {
             .map(|(name, _)| name.to_string())
             .collect();
         if scripts.is_empty() {
-            proc.print(&format!("{name}: No files found in /docker-entrypoint.d/, skipping configuration\n")).await;
+            proc.print(&format!(
+                "{name}: No files found in /docker-entrypoint.d/, skipping configuration\n"
+            ))
+            .await;
         } else {
             proc.print(&format!(
                 "{name}: /docker-entrypoint.d/ is not empty, will attempt to perform configuration\n\
@@ -77,7 +80,8 @@ async fn run_script(proc: &Proc, name: &str, script: &str) {
         proc.print(&format!("{script}: info: Getting the checksum of {conf}\n")).await;
         let new = text.replacen("listen       80;", "listen       80;\n    listen  [::]:80;", 1);
         if new == text {
-            proc.print(&format!("{script}: info: {conf} differs from the packaged version\n")).await;
+            proc.print(&format!("{script}: info: {conf} differs from the packaged version\n"))
+                .await;
         } else if proc.write_file(conf, new.as_bytes()).is_ok() {
             proc.print(&format!("{script}: info: Enabled listen on IPv6 in {conf}\n")).await;
         }
@@ -90,7 +94,8 @@ async fn run_script(proc: &Proc, name: &str, script: &str) {
 
 /// `nginx`
 pub async fn main(proc: Proc) -> i32 {
-    let (mut globals, mut test, mut signal, mut conf) = (String::new(), false, None, CONF.to_string());
+    let (mut globals, mut test, mut signal, mut conf) =
+        (String::new(), false, None, CONF.to_string());
     let mut args = proc.args()[1..].iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -104,8 +109,11 @@ pub async fn main(proc: Proc) -> i32 {
             }
             "-q" => {}
             other => {
-                proc.eprint(&format!("nginx: invalid option: \"{}\"\n", other.trim_start_matches('-')))
-                    .await;
+                proc.eprint(&format!(
+                    "nginx: invalid option: \"{}\"\n",
+                    other.trim_start_matches('-')
+                ))
+                .await;
                 return 1;
             }
         }
@@ -188,9 +196,13 @@ async fn master(proc: Proc, conf: String, config: Config) -> i32 {
         match serving::listen(&proc, port) {
             Some(listener) => listeners.insert(port, listener),
             None => {
-                emit(&proc, 2, &format!(
-                    "nginx: [emerg] bind() to 0.0.0.0:{port} failed (98: Address already in use)\n"
-                ));
+                emit(
+                    &proc,
+                    2,
+                    &format!(
+                        "nginx: [emerg] bind() to 0.0.0.0:{port} failed (98: Address already in use)\n"
+                    ),
+                );
                 return 1;
             }
         };
@@ -219,7 +231,8 @@ async fn master(proc: Proc, conf: String, config: Config) -> i32 {
                 return 0;
             }
             Either::Left(signal @ (Signal::Term | Signal::Int)) => {
-                let line = format!("signal {} (SIG{}) received, exiting", signal.number(), signal.name());
+                let line =
+                    format!("signal {} (SIG{}) received, exiting", signal.number(), signal.name());
                 notice(&proc, pid, &line);
                 worker.child.process().signal(Signal::Kill, true);
                 notice(&proc, pid, "exit");
@@ -236,7 +249,11 @@ async fn master(proc: Proc, conf: String, config: Config) -> i32 {
             }
             Either::Left(_) => {}
             Either::Right(status) => {
-                let line = format!("worker process {} exited with code {}", worker.child.pid(), status.code());
+                let line = format!(
+                    "worker process {} exited with code {}",
+                    worker.child.pid(),
+                    status.code()
+                );
                 notice(&proc, pid, &line);
                 return 1;
             }
@@ -337,7 +354,8 @@ impl Site {
     ) -> Rc<HttpResponse> {
         if let Some((code, text)) = &location.answer {
             if matches!(code, 301 | 302 | 303 | 307 | 308) {
-                let text = text.replace("$request_uri", &request.path).replace("$host", &request.host);
+                let text =
+                    text.replace("$request_uri", &request.path).replace("$host", &request.host);
                 return Rc::new(self.error(*code).with("Location", text));
             }
             let kind = location.default_type.clone().unwrap_or_else(|| "text/plain".into());
@@ -384,7 +402,12 @@ impl Site {
         Rc::new(self.error(last))
     }
 
-    fn content(&self, path: &str, uri: &str, location: &Location) -> Result<Found, (u16, Option<String>)> {
+    fn content(
+        &self,
+        path: &str,
+        uri: &str,
+        location: &Location,
+    ) -> Result<Found, (u16, Option<String>)> {
         let open = |path: &str, error: FsError| {
             let code = if error == FsError::Access { 403 } else { 404 };
             (code, Some(format!("open() \"{path}\" failed ({}: {error})", errno_number(&error))))
@@ -462,17 +485,21 @@ impl Site {
     fn log_access(&self, request: &HttpRequest, conn: &Conn, response: &HttpResponse) {
         let header = |name| request.header(name).unwrap_or("-");
         let length = if request.method == "HEAD" { 0 } else { response.body.len() };
-        emit(&self.proc, 1, &format!(
-            "{} - - [{}] \"{} {} HTTP/1.1\" {} {length} \"{}\" \"{}\" \"{}\"\n",
-            conn.peer().ip(),
-            self.times().0,
-            request.method,
-            request.path,
-            response.status,
-            header("Referer"),
-            header("User-Agent"),
-            header("X-Forwarded-For"),
-        ));
+        emit(
+            &self.proc,
+            1,
+            &format!(
+                "{} - - [{}] \"{} {} HTTP/1.1\" {} {length} \"{}\" \"{}\" \"{}\"\n",
+                conn.peer().ip(),
+                self.times().0,
+                request.method,
+                request.path,
+                response.status,
+                header("Referer"),
+                header("User-Agent"),
+                header("X-Forwarded-For"),
+            ),
+        );
     }
 
     /// `proxy_pass`
@@ -518,14 +545,18 @@ impl Site {
             };
             if !quiet {
                 let date = site.times().0;
-                emit(&site.proc, 1, &format!(
-                    "{peer} - - [{date}] \"{} {} HTTP/1.1\" {} {} \"-\" \"{}\" \"-\"\n",
-                    request.method,
-                    request.path,
-                    response.status,
-                    response.body.len(),
-                    request.header("User-Agent").unwrap_or("-"),
-                ));
+                emit(
+                    &site.proc,
+                    1,
+                    &format!(
+                        "{peer} - - [{date}] \"{} {} HTTP/1.1\" {} {} \"-\" \"{}\" \"-\"\n",
+                        request.method,
+                        request.path,
+                        response.status,
+                        response.body.len(),
+                        request.header("User-Agent").unwrap_or("-"),
+                    ),
+                );
             }
             Reply::Now(response, WORK)
         }))
@@ -549,7 +580,9 @@ fn path_of(location: &Location, uri: &str) -> String {
     let clean: Vec<&str> = uri.split('/').filter(|part| *part != "..").collect();
     let uri = clean.join("/");
     match &location.alias {
-        Some(alias) => format!("{alias}{}", uri.strip_prefix(location.path.as_str()).unwrap_or(&uri)),
+        Some(alias) => {
+            format!("{alias}{}", uri.strip_prefix(location.path.as_str()).unwrap_or(&uri))
+        }
         None => format!("{}{uri}", location.root),
     }
 }

@@ -97,7 +97,10 @@ async fn main(proc: Proc) -> i32 {
     match script::parse(&text) {
         Ok(script) => run(proc, script).await,
         Err((line, what)) => {
-            proc.eprint(&format!("{path}:{line}\n{what}\n\nnode: this JavaScript is not simulated\n")).await;
+            proc.eprint(&format!(
+                "{path}:{line}\n{what}\n\nnode: this JavaScript is not simulated\n"
+            ))
+            .await;
             1
         }
     }
@@ -186,7 +189,9 @@ impl App {
         let mut answer = None;
         for step in steps {
             match step {
-                Step::Send(status, value) => answer = Some((*status, self.evaluate(value, request))),
+                Step::Send(status, value) => {
+                    answer = Some((*status, self.evaluate(value, request)))
+                }
                 Step::Log(fd, value) => {
                     emit(&self.proc, *fd, &format!("{}\n", self.evaluate(value, request)));
                 }

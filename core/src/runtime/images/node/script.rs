@@ -94,7 +94,9 @@ fn top_level(script: &mut Script, statement: &str) -> Option<()> {
         "get" | "post" | "put" | "delete" | "all" | "use" => {
             let (path, handler) = match arguments.as_slice() {
                 [path, handler] => (literal(path)?, handler),
-                [handler] if method == "use" && handler.contains("=>") => ("*".to_string(), handler),
+                [handler] if method == "use" && handler.contains("=>") => {
+                    ("*".to_string(), handler)
+                }
                 [_] if method == "use" => return Some(()), // middleware
                 _ => return None,
             };
@@ -104,7 +106,9 @@ fn top_level(script: &mut Script, statement: &str) -> Option<()> {
         }
         "listen" => {
             script.port = Some(expression(arguments.first()?)?);
-            if let Some(then) = arguments.last().filter(|a| a.contains("=>") || a.contains("function")) {
+            if let Some(then) =
+                arguments.last().filter(|a| a.contains("=>") || a.contains("function"))
+            {
                 script.start.extend(body(then)?);
             }
         }
@@ -307,7 +311,10 @@ mod tests {
         assert_eq!(script.routes.len(), 3);
         assert_eq!(script.routes[0].steps.len(), 2);
         assert_eq!(script.routes[1].steps, [Step::Exit(1)]);
-        assert_eq!(script.routes[2].steps, [Step::Send(410, vec![vec![Part::Text("gone".into())]])]);
+        assert_eq!(
+            script.routes[2].steps,
+            [Step::Send(410, vec![vec![Part::Text("gone".into())]])]
+        );
         assert_eq!(script.port, Some(vec![vec![Part::Name("port".into())]]));
         assert_eq!(script.names["port"].len(), 2);
         assert_eq!(script.start.len(), 1);
