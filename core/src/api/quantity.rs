@@ -118,11 +118,6 @@ impl Amount {
         Amount { nano: self.nano.saturating_sub(other.nano), ..self }
     }
 
-    /// The larger one.
-    pub fn max(self, other: Amount) -> Amount {
-        if other > self { other } else { self }
-    }
-
     /// As an object carries it.
     pub fn to_quantity(self) -> Quantity {
         Quantity(self.to_string())
