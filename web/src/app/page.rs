@@ -21,6 +21,9 @@ use super::terminals::state::Terminals;
 use super::topics::{Topic, Topics};
 use super::ui::Ui;
 
+/// From this many pods on, their pictures are drawn a few times a second and not in each frame.
+const MANY: usize = 300;
+
 /// A handle on the page's state; clones share it.
 #[derive(Clone)]
 pub struct Page(Rc<State>);
@@ -156,11 +159,17 @@ impl Page {
             }
             store.take_touched()
         };
+        let many = self.cluster.borrow().pods.len() > MANY;
         for topic in touched {
-            self.touch(topic);
+            if many
+                && matches!(topic, Topic::Nodes | Topic::Workloads | Topic::Pods | Topic::Events)
+            {
+                self.touch_later(topic);
+            } else {
+                self.touch(topic);
+            }
         }
         self.detail_refresh();
-        self.touch(Topic::Cluster);
     }
 }
 

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo::render::{AnimationFrame, request_animation_frame};
+use gloo::timers::callback::Timeout;
 use yew::prelude::*;
 
 use super::page::Page;
@@ -62,6 +63,7 @@ pub struct Topics {
     next: Cell<u64>,
     dirty: Cell<u32>,
     frame: RefCell<Option<AnimationFrame>>,
+    later: Cell<u32>,
 }
 
 impl Topics {
@@ -91,7 +93,28 @@ impl Topics {
     }
 }
 
+/// How long a topic may wait that is announced a few times a second, real milliseconds. The topics take
+/// turns, so that no frame carries them all.
+const LATER_MS: [u32; 4] = [160, 200, 240, 280];
+
 impl Page {
+    /// Has everyone who looks at `topic` drawn again before long: for pictures that cost and change all the time.
+    pub fn touch_later(&self, topic: Topic) {
+        let later = &self.topics.later;
+        if later.get() & topic.bit() != 0 {
+            return;
+        }
+        later.set(later.get() | topic.bit());
+        let wait = LATER_MS.get(topic as usize % LATER_MS.len()).copied().unwrap_or(200);
+        let page = self.clone();
+        Timeout::new(wait, move || {
+            let later = &page.topics.later;
+            later.set(later.get() & !topic.bit());
+            page.touch(topic);
+        })
+        .forget();
+    }
+
     /// Has everyone who looks at `topic` drawn again in the next frame.
     pub fn touch(&self, topic: Topic) {
         let topics = &self.topics;

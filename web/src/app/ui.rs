@@ -107,7 +107,7 @@ impl Default for Ui {
             lesson: true,
             cluster: true,
             browser: false,
-            left: 288.0,
+            left: 276.0,
             right: 352.0,
             bottom: 42.0,
             split: 50.0,

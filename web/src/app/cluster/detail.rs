@@ -215,7 +215,8 @@ struct ConditionProps {
 /// The object's status, live.
 #[function_component]
 fn Condition(props: &ConditionProps) -> Html {
-    let page = use_topic(Topic::Cluster);
+    let _ = use_topic(Topic::Nodes);
+    let page = use_topic(Topic::Pods);
     let store = page.cluster.borrow();
     let o = &props.object;
     let pod = |p: &sandbar_core::view::PodRow| p.name == o.name && p.namespace == o.namespace;

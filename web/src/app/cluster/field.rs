@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sandbar_core::view::PodRow;
-use wasm_bindgen::JsCast;
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, KeyboardEvent, MouseEvent};
+use web_sys::{HtmlCanvasElement, KeyboardEvent, MouseEvent};
 use yew::prelude::*;
 
+use super::cells::{animate, grid};
 use super::status::{Tone, of_pod, shape};
-use super::store::{GLOW_MS, Kept, object};
+use super::store::{Kept, object};
 use crate::app::clock::age;
 use crate::app::dom;
 use crate::app::topics::{Topic, use_page, use_topic};
@@ -108,11 +108,11 @@ pub fn Age(props: &AgeProps) -> Html {
 
 /// How many pods there are of each status, the worst first.
 pub fn census<'a>(pods: impl Iterator<Item = &'a PodRow>) -> Vec<(Tone, String, usize)> {
-    let mut counts: BTreeMap<(Tone, String), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(Tone, &str), usize> = BTreeMap::new();
     for pod in pods {
-        *counts.entry((of_pod(&pod.status, pod.ready), pod.status.clone())).or_default() += 1;
+        *counts.entry((of_pod(&pod.status, pod.ready), pod.status.as_str())).or_default() += 1;
     }
-    counts.into_iter().map(|((tone, word), n)| (tone, word, n)).collect()
+    counts.into_iter().map(|((tone, word), n)| (tone, word.to_owned(), n)).collect()
 }
 
 /// A census as shapes, numbers and words.
@@ -128,16 +128,6 @@ pub fn census_line(counts: &[(Tone, String, usize)]) -> Html {
 struct CellsProps {
     pods: Rc<Vec<Kept<PodRow>>>,
     of: AttrValue,
-}
-
-/// Size of a cell with its gap, CSS pixels.
-fn pitch(count: usize) -> f64 {
-    match count {
-        0..=80 => 16.0,
-        81..=400 => 12.0,
-        401..=1500 => 9.0,
-        _ => 7.0,
-    }
 }
 
 #[function_component]
@@ -217,129 +207,4 @@ fn Cells(props: &CellsProps) -> Html {
             </p>
         </div>
     }
-}
-
-/// Pitch and columns of a canvas as wide as its parent.
-fn grid(canvas: &HtmlCanvasElement, count: usize) -> (f64, usize) {
-    let width = canvas.parent_element().map_or(300, |p| p.client_width());
-    let pitch = pitch(count);
-    (pitch, ((f64::from(width) / pitch) as usize).max(1))
-}
-
-/// Draws, and goes on drawing while something glows.
-fn animate(
-    canvas: NodeRef,
-    pods: Rc<Vec<Kept<PodRow>>>,
-    at: Option<usize>,
-    frame: Rc<std::cell::RefCell<Option<gloo::render::AnimationFrame>>>,
-) {
-    let Some(element) = canvas.cast::<HtmlCanvasElement>() else { return };
-    let glowing = draw(&element, &pods, at).unwrap_or(false);
-    if !glowing {
-        frame.replace(None);
-        return;
-    }
-    let again = frame.clone();
-    let next = gloo::render::request_animation_frame(move |_| {
-        let done = again.borrow_mut().take();
-        animate(canvas, pods, at, again);
-        drop(done);
-    });
-    frame.replace(Some(next));
-}
-
-fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) -> Option<bool> {
-    let scale = gloo::utils::window().device_pixel_ratio();
-    let (pitch, columns) = grid(canvas, pods.len());
-    let rows = pods.len().div_ceil(columns);
-    let (width, height) = (columns as f64 * pitch, rows as f64 * pitch);
-    let (w, h) = ((width * scale) as u32, (height * scale) as u32);
-    if (canvas.width(), canvas.height()) != (w, h) {
-        canvas.set_width(w);
-        canvas.set_height(h);
-        let _ = canvas.set_attribute("style", &format!("width:{width}px;height:{height}px"));
-    }
-    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
-    context.set_transform(scale, 0.0, 0.0, scale, 0.0, 0.0).ok()?;
-    context.clear_rect(0.0, 0.0, width, height);
-    let now = dom::now();
-    let still = dom::reduced_motion();
-    let accent = dom::property("--glow");
-    let mut colours: BTreeMap<&'static str, String> = BTreeMap::new();
-    let mut glowing = false;
-    for (i, pod) in pods.iter().enumerate() {
-        let tone = of_pod(&pod.row.status, pod.row.ready);
-        let colour = colours
-            .entry(tone.name())
-            .or_insert_with(|| dom::property(&format!("--{}", tone.name())));
-        let (x, y) = ((i % columns) as f64 * pitch, (i / columns) as f64 * pitch);
-        let age = now - pod.changed;
-        if age < GLOW_MS && !still {
-            glowing = true;
-            context.set_global_alpha(1.0 - age / GLOW_MS);
-            context.set_fill_style_str(&accent);
-            context.fill_rect(x, y, pitch, pitch);
-            context.set_global_alpha(1.0);
-        }
-        cell(&context, tone, colour, x, y, pitch)?;
-        if at == Some(i) {
-            context.set_stroke_style_str(&dom::property("--text"));
-            context.set_line_width(1.5);
-            context.stroke_rect(x + 0.5, y + 0.5, pitch - 1.0, pitch - 1.0);
-        }
-    }
-    Some(glowing)
-}
-
-/// One cell: the tone's shape, as far as the size allows.
-fn cell(
-    context: &CanvasRenderingContext2d,
-    tone: Tone,
-    colour: &str,
-    x: f64,
-    y: f64,
-    pitch: f64,
-) -> Option<()> {
-    let (gap, size) = (pitch * 0.14, pitch * 0.72);
-    let (cx, cy, r) = (x + pitch / 2.0, y + pitch / 2.0, size / 2.0);
-    context.set_fill_style_str(colour);
-    context.set_stroke_style_str(colour);
-    context.set_line_width((pitch / 9.0).max(1.0));
-    context.begin_path();
-    match tone {
-        Tone::Good => {
-            context.arc(cx, cy, r, 0.0, std::f64::consts::TAU).ok()?;
-            context.fill();
-        }
-        Tone::Done => context.fill_rect(x + gap, y + gap, size, size),
-        Tone::Bad => {
-            context.move_to(cx, y + gap * 0.6);
-            context.line_to(x + pitch - gap * 0.6, y + pitch - gap);
-            context.line_to(x + gap * 0.6, y + pitch - gap);
-            context.fill();
-        }
-        Tone::Wait => {
-            context.arc(cx, cy, r * 0.9, 0.0, std::f64::consts::TAU).ok()?;
-            context.stroke();
-            context.begin_path();
-            context
-                .arc(cx, cy, r * 0.9, std::f64::consts::FRAC_PI_2, -std::f64::consts::FRAC_PI_2)
-                .ok()?;
-            context.fill();
-        }
-        Tone::Unready => {
-            context.arc(cx, cy, r * 0.9, 0.0, std::f64::consts::TAU).ok()?;
-            context.stroke();
-            context.fill_rect(cx - r * 0.3, cy - r * 0.3, r * 0.6, r * 0.6);
-        }
-        Tone::End | Tone::Unknown => {
-            context.arc(cx, cy, r * 0.9, 0.0, std::f64::consts::TAU).ok()?;
-            if tone == Tone::End {
-                context.move_to(cx - r * 0.6, cy + r * 0.6);
-                context.line_to(cx + r * 0.6, cy - r * 0.6);
-            }
-            context.stroke();
-        }
-    }
-    Some(())
 }

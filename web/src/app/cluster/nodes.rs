@@ -23,10 +23,10 @@ pub fn Nodes() -> Html {
     let ready = nodes.iter().filter(|n| of_node(&n.row.status) == Tone::Good).count();
     html! {
         <Section name="Nodes" command="kubectl get nodes" summary={format!("{ready} of {} Ready", nodes.len())}>
-            <>{ for nodes.into_iter().map(|node| {
+            <div class="node-cards">{ for nodes.into_iter().map(|node| {
                 let (key, version) = (node.row.uid.clone(), store.version(&node.row.name));
                 html! { <Node {key} {version} {node} only={store.only.clone()}/> }
-            }) }</>
+            }) }</div>
             if !waiting.is_empty() {
                 <div class="card waiting">
                     <p class="card-head"><span>{ "Not on a node yet" }</span></p>
@@ -71,7 +71,7 @@ fn Node(props: &NodeProps) -> Html {
                 { shape(tone) }
                 <span class="name strong">{ &row.name }</span>
                 <span class="word">{ &row.status }</span>
-                <span class="muted">{ &row.roles }</span>
+                if row.roles != "<none>" { <span class="muted">{ &row.roles }</span> }
                 <span class="bar-gap"/>
                 <span class="muted mono">{ &row.address }</span>
             </button>

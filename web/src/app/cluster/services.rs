@@ -84,7 +84,7 @@ fn Service(props: &ServiceProps) -> Html {
                 }
             } else {
                 <table class="routes">
-                    <thead><tr><th>{ "Address" }</th><th>{ "Pod" }</th><th>{ "State" }</th><th class="r">{ "Requests" }</th><th class="r">{ "Open" }</th></tr></thead>
+                    <thead><tr><th>{ "Address" }</th><th>{ "Pod" }</th><th>{ "State" }</th><th class="r" title="Requests sent there so far">{ "Reqs" }</th><th class="r" title="Connections open now">{ "Open" }</th></tr></thead>
                     <tbody>
                         { for row.routes.iter().take(LINES).map(|r| route(r, &r.state, false)) }
                         { for props.ghosts.iter().map(|g| route(&g.0, "deleted", true)) }
@@ -103,7 +103,7 @@ fn route(row: &RouteRow, state: &str, ghost: bool) -> Html {
     html! {
         <tr key={format!("{}:{}{ghost}", row.ip, row.port)} class={classes!(tone.name(), ghost.then_some("ghost"))}>
             <td class="mono">{ format!("{}:{}", row.ip, row.port) }</td>
-            <td class="routed" title={row.pod.clone()}>{ short(&row.pod) }</td>
+            <td class="routed" title={row.pod.clone()}><span>{ short(&row.pod) }</span></td>
             <td class="state">{ shape(tone) }{ state }</td>
             <td class="r num">{ row.requests }</td>
             <td class="r num">{ row.open }</td>

@@ -125,6 +125,9 @@ impl Store {
             Row::Node(row) => {
                 let changed = stamp(self.nodes.get(&row.uid), now, |old| old.status != row.status);
                 self.bump(&row.name);
+                if self.nodes.is_empty() {
+                    self.note(Topic::Cluster);
+                }
                 self.nodes.insert(row.uid.clone(), Kept { row: Rc::new(row), changed });
                 self.note(Topic::Nodes);
             }
@@ -253,16 +256,25 @@ impl Store {
             self.note(Topic::Events);
         } else if self.nodes.remove(uid).is_some() {
             self.note(Topic::Nodes);
+            self.note(Topic::Cluster);
         }
     }
 
     fn count(&mut self, namespace: &str, by: isize) {
-        let n = self.namespaces.entry(namespace.to_owned()).or_default();
-        *n = n.saturating_add_signed(by);
-        if *n == 0 {
-            self.namespaces.remove(namespace);
+        let n =
+            self.namespaces.get(namespace).copied().unwrap_or_default().saturating_add_signed(by);
+        let known = if n == 0 {
+            self.namespaces.remove(namespace).is_none()
+        } else if let Some(count) = self.namespaces.get_mut(namespace) {
+            *count = n;
+            true
+        } else {
+            self.namespaces.insert(namespace.to_owned(), n);
+            false
+        };
+        if !known {
+            self.note(Topic::Cluster);
         }
-        self.note(Topic::Cluster);
     }
 
     fn bump(&mut self, key: &str) {
