@@ -112,7 +112,8 @@ impl ApiServer {
             Subresource::Status => strategy.prepare_status_update(&mut *new, &**old),
             Subresource::Other => {}
         }
-        if strategy.spec_changed(&*new, &**old) == Some(true) {
+        let counts = sub != Subresource::Status;
+        if counts && strategy.spec_changed(&*new, &**old) == Some(true) {
             let generation = old.metadata().generation.unwrap_or(0) + 1;
             new.metadata_mut().generation = Some(generation);
         }
