@@ -6,10 +6,13 @@
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
 mod deployment;
+pub mod endpoint_slices;
+mod endpoints;
 pub mod framework;
 pub mod owners;
 pub mod pods;
 mod replicaset;
+pub mod services;
 #[cfg(test)]
 pub(crate) mod testing;
 
