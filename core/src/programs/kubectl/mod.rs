@@ -93,7 +93,13 @@ async fn dispatch(cx: &Cx, args: &[String]) -> Result<(), Error> {
     match command.run {
         Some(run) => run(cx.clone(), parsed).await,
         None if parsed.args.is_empty() => {
-            cx.err(&help::help(&found.way, verbs::GROUPS, None)).await;
+            let text = help::help(&found.way, verbs::GROUPS, width);
+            // Upstream's rollout is the one that tells it on stdout.
+            if command.name == "rollout" {
+                cx.out(&text).await;
+            } else {
+                cx.err(&text).await;
+            }
             Err(Error::Exit(1))
         }
         None => {

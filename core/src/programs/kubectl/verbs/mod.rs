@@ -6,6 +6,8 @@ mod apply;
 mod config;
 mod create;
 mod delete;
+mod discovery;
+mod events;
 mod exec;
 mod expose;
 mod get;
@@ -13,9 +15,11 @@ mod label;
 mod logs;
 mod options;
 mod patch;
+mod rollout;
 mod run;
 mod scale;
 mod version;
+mod wait;
 mod waiting;
 
 pub use version::SERVER_VERSION;
@@ -34,16 +38,22 @@ pub static ROOT: Command = Command {
         &run::COMMAND,
         &get::COMMAND,
         &delete::COMMAND,
+        &rollout::COMMAND,
         &scale::COMMAND,
+        &discovery::CLUSTER,
         &logs::COMMAND,
         &exec::ATTACH,
         &exec::EXEC,
+        &events::COMMAND,
         &apply::COMMAND,
         &patch::COMMAND,
+        &wait::COMMAND,
         &label::LABEL,
         &label::ANNOTATE,
         &config::COMMAND,
         &version::COMMAND,
+        &discovery::VERSIONS,
+        &discovery::RESOURCES,
         &options::COMMAND,
     ],
     ..Command::EMPTY

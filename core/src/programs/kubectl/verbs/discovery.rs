@@ -1,0 +1,160 @@
+//! `kubectl api-resources`, `kubectl api-versions`, `kubectl cluster-info`.
+
+use std::rc::Rc;
+
+use crate::{
+    api::Kind,
+    programs::kubectl::{
+        Cx, Error,
+        flags::{Command, Flag, Parsed},
+        print::tabwriter::Tabwriter,
+    },
+};
+
+/// `kubectl api-versions`
+pub static VERSIONS: Command = Command {
+    name: "api-versions",
+    usage: "api-versions",
+    short: "List the versions of the API that the server has",
+    examples: "# All of them\nkubectl api-versions",
+    run: Some(|cx, p| Box::pin(versions(cx, p))),
+    ..Command::EMPTY
+};
+
+async fn versions(cx: Cx, p: Parsed) -> Result<(), Error> {
+    if !p.args.is_empty() {
+        let args = p.args.join(" ");
+        return Err(Error::usage(&p.path, format_args!("unexpected arguments: [{args}]")));
+    }
+    let conn = cx.connect(&p, 5)?;
+    let mut found: Vec<String> = conn.client.kinds().iter().map(|k| k.api_version()).collect();
+    found.sort();
+    found.dedup();
+    cx.out(&(found.join("\n") + "\n")).await;
+    Ok(())
+}
+
+/// `kubectl api-resources`
+pub static RESOURCES: Command = Command {
+    name: "api-resources",
+    usage: "api-resources",
+    short: "List the kinds of objects that the server has",
+    examples: "# All of them\nkubectl api-resources\n\n# With what can be done with them\n\
+               kubectl api-resources -o wide\n\n# Those of one group\n\
+               kubectl api-resources --api-group=apps",
+    flags: &[&[
+        Flag::str("api-group", "", "Only kinds of this group."),
+        Flag::bool("cached", false, "Take what was found before; the sandbox always asks."),
+        Flag::slice("categories", "Only kinds in all of these categories."),
+        Flag::bool(
+            "namespaced",
+            true,
+            "Only kinds whose objects are in namespaces; =false: the others.",
+        ),
+        Flag::bool("no-headers", false, "Leave the headers out."),
+        Flag::str("output", "", "Output format. One of: (json, yaml, name, wide).").short("o"),
+        Flag::str("sort-by", "", "Sort by name or kind."),
+        Flag::slice("verbs", "Only kinds with which all of this can be done."),
+    ]],
+    run: Some(|cx, p| Box::pin(resources(cx, p))),
+    ..Command::EMPTY
+};
+
+async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
+    if !["", "wide", "name"].contains(&p.str("output")) {
+        return Err(Error::plain(format!("--output {} is not available", p.str("output"))));
+    }
+    if !["", "name", "kind"].contains(&p.str("sort-by")) {
+        return Err(Error::plain("--sort-by accepts only name or kind"));
+    }
+    if !p.args.is_empty() {
+        let args = p.args.join(" ");
+        return Err(Error::usage(&p.path, format_args!("unexpected arguments: [{args}]")));
+    }
+    let conn = cx.connect(&p, 5)?;
+    let fits = |k: &Rc<Kind>| {
+        (!p.changed("api-group") || k.group == p.str("api-group"))
+            && (!p.changed("namespaced") || k.namespaced == p.bool("namespaced"))
+            && p.list("verbs").iter().all(|v| super::VERBS.contains(&v.as_str()))
+            && p.list("categories").iter().all(|c| k.categories.iter().any(|own| own == c))
+    };
+    let mut found: Vec<Rc<Kind>> =
+        conn.client.kinds().iter().filter(|k| fits(k)).cloned().collect();
+    match p.str("sort-by") {
+        "name" => found.sort_by(|a, b| a.plural.cmp(&b.plural)),
+        "kind" => found.sort_by(|a, b| a.kind.cmp(&b.kind)),
+        _ => found.sort_by(|a, b| (&a.group, &a.plural).cmp(&(&b.group, &b.plural))),
+    }
+    let (wide, names) = (p.str("output") == "wide", p.str("output") == "name");
+    let mut out = Tabwriter::table();
+    if !p.bool("no-headers") && !names {
+        out.write("NAME\tSHORTNAMES\tAPIVERSION\tNAMESPACED\tKIND");
+        out.write(if wide { "\tVERBS\tCATEGORIES\n" } else { "\n" });
+    }
+    for kind in found {
+        if names {
+            out.write(&format!("{}\n", kind.resource()));
+            continue;
+        }
+        let (short, version) = (kind.short_names.join(","), kind.api_version());
+        out.write(&format!(
+            "{}\t{short}\t{version}\t{}\t{}",
+            kind.plural, kind.namespaced, kind.kind
+        ));
+        if wide {
+            out.write(&format!("\t{}\t{}", super::VERBS.join(","), kind.categories.join(",")));
+        }
+        out.write("\n");
+    }
+    cx.out(&out.flush()).await;
+    Ok(())
+}
+
+/// `kubectl cluster-info`
+pub static CLUSTER: Command = Command {
+    name: "cluster-info",
+    usage: "cluster-info",
+    short: "Show where the cluster's services are",
+    examples: "# Where is it?\nkubectl cluster-info",
+    run: Some(|cx, p| Box::pin(cluster(cx, p))),
+    ..Command::EMPTY
+};
+
+async fn cluster(cx: Cx, p: Parsed) -> Result<(), Error> {
+    if p.args.first().is_some_and(|a| a == "dump") {
+        return Err(Error::plain("cluster-info dump is not simulated in this sandbox"));
+    }
+    let conn = cx.connect(&p, 5)?;
+    // Colours only where there is a terminal to show them.
+    let colour = cx.proc.stdout_is_tty();
+    let paint = |code: &str, text: &str| match colour {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_owned(),
+    };
+    let line = |name: &str, url: &str| {
+        format!("{} is running at {}\n", paint("0;32", name), paint("0;33", url))
+    };
+    let mut text = line("Kubernetes control plane", &conn.server);
+    let services: Vec<Rc<k8s_openapi::api::core::v1::Service>> =
+        conn.client.list(Some("kube-system"));
+    for service in services {
+        let label = |key: &str| service.metadata.labels.as_ref().and_then(|l| l.get(key)).cloned();
+        if label("kubernetes.io/cluster-service").as_deref() != Some("true") {
+            continue;
+        }
+        let name = label("kubernetes.io/name").unwrap_or_default();
+        let ports = service.spec.as_ref().and_then(|s| s.ports.clone()).unwrap_or_default();
+        let own = service.metadata.name.clone().unwrap_or_default();
+        let port = ports
+            .first()
+            .and_then(|p| p.name.clone())
+            .map_or(own.clone(), |p| format!("{own}:{p}"));
+        let url = format!("{}/api/v1/namespaces/kube-system/services/{port}/proxy", conn.server);
+        text.push_str(&line(&name, &url));
+    }
+    text.push_str(
+        "\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.\n",
+    );
+    cx.out(&text).await;
+    Ok(())
+}
