@@ -47,6 +47,11 @@ impl Cx {
     /// Connects as the kubeconfig and the flags say. `logged` is how often a refused connection is
     /// logged before the error is told: commands that look up kinds try several times.
     pub fn connect(&self, parsed: &Parsed, logged: usize) -> Result<Conn, Error> {
+        if !parsed.str("as").is_empty() {
+            return Err(Error::plain(
+                "acting as someone else (--as) is not simulated in this sandbox",
+            ));
+        }
         let target = kubeconfig::target(&self.proc, parsed)?;
         let manager = parsed.path.replacen(' ', "-", 1);
         let manager = manager.split(' ').next().unwrap_or("kubectl");

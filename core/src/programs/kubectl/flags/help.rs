@@ -28,7 +28,7 @@ pub fn help(way: &[&'static Command], groups: Groups, width: Option<usize>) -> S
         out.push_str("Examples:\n");
         for line in command.examples.trim_matches('\n').lines() {
             let line = line.trim_end();
-            out.push_str(if line.is_empty() { "" } else { "  " });
+            out.push_str("  ");
             out.push_str(line);
             out.push('\n');
         }

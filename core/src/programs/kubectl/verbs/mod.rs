@@ -3,21 +3,27 @@
 //! The order of [`ROOT`]'s table is that of kubectl's own start, which suggestions follow.
 
 mod apply;
+mod auth;
 mod config;
 mod create;
 mod delete;
 mod discovery;
+mod edit;
 mod events;
 mod exec;
 mod expose;
 mod get;
 mod label;
 mod logs;
+mod nodes;
 mod options;
 mod patch;
+mod replace;
 mod rollout;
 mod run;
 mod scale;
+mod set;
+mod simple;
 mod version;
 mod wait;
 mod waiting;
@@ -36,18 +42,34 @@ pub static ROOT: Command = Command {
         &create::COMMAND,
         &expose::COMMAND,
         &run::COMMAND,
+        &set::COMMAND,
+        &simple::EXPLAIN,
         &get::COMMAND,
+        &edit::COMMAND,
         &delete::COMMAND,
         &rollout::COMMAND,
         &scale::COMMAND,
+        &simple::AUTOSCALE,
+        &simple::CERTIFICATE,
         &discovery::CLUSTER,
+        &simple::TOP,
+        &nodes::CORDON,
+        &nodes::UNCORDON,
+        &nodes::DRAIN,
+        &nodes::TAINT,
         &logs::COMMAND,
         &exec::ATTACH,
         &exec::EXEC,
+        &simple::PROXY,
+        &auth::COMMAND,
+        &simple::DEBUG,
         &events::COMMAND,
+        &simple::DIFF,
         &apply::COMMAND,
         &patch::COMMAND,
+        &replace::COMMAND,
         &wait::COMMAND,
+        &simple::KUSTOMIZE,
         &label::LABEL,
         &label::ANNOTATE,
         &config::COMMAND,

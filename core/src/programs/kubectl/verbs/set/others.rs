@@ -1,0 +1,79 @@
+//! `kubectl set selector`, `kubectl set serviceaccount`.
+
+use serde_json::{Map, Value};
+
+use super::{SHARED, objects, pod_spec, send};
+use crate::programs::kubectl::{
+    Cx, Error,
+    flags::{Command, Complete, Parsed},
+    manifest,
+    write::{self, DryRun},
+};
+
+/// `kubectl set serviceaccount`
+pub(super) static SERVICEACCOUNT: Command = Command {
+    name: "serviceaccount",
+    aliases: &["sa"],
+    usage: "serviceaccount (-f FILENAME | TYPE NAME) SERVICE_ACCOUNT",
+    short: "Change the service account of a pod template",
+    examples: "# The pods act as bot\nkubectl set serviceaccount deployment/web bot",
+    flags: &[SHARED, manifest::FLAGS, write::OUTPUT],
+    run: Some(|cx, p| Box::pin(account(cx, p))),
+    complete: Complete::Resources,
+    ..Command::EMPTY
+};
+
+async fn account(cx: Cx, p: Parsed) -> Result<(), Error> {
+    let dry_run = DryRun::of(&cx, &p).await?;
+    let Some((account, args)) = p.args.split_last() else {
+        return Err(Error::plain("serviceaccount is required"));
+    };
+    let conn = dry_run.on(cx.connect(&p, 5)?);
+    let mut errors = Vec::new();
+    for thing in objects(&cx, &conn, &p, args).await? {
+        let mut new = thing.object.clone();
+        let spec = pod_spec(&thing, &mut new)?;
+        spec["serviceAccountName"] = account.as_str().into();
+        let how = ("serviceaccount updated", "failed to patch ServiceAccountName", dry_run);
+        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+    }
+    Error::collect(errors)
+}
+
+/// `kubectl set selector`
+pub(super) static SELECTOR: Command = Command {
+    name: "selector",
+    usage: "selector (-f FILENAME | TYPE NAME) EXPRESSIONS [--resource-version=version]",
+    short: "Change what a service selects",
+    examples: "# Lead to other pods\nkubectl set selector service web app=other",
+    flags: &[SHARED, manifest::FLAGS, write::OUTPUT],
+    run: Some(|cx, p| Box::pin(selector(cx, p))),
+    complete: Complete::Resources,
+    ..Command::EMPTY
+};
+
+async fn selector(cx: Cx, p: Parsed) -> Result<(), Error> {
+    let dry_run = DryRun::of(&cx, &p).await?;
+    let Some((expression, args)) = p.args.split_last() else {
+        return Err(Error::plain("one selector is required"));
+    };
+    let mut map = Map::new();
+    for pair in expression.split(',') {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Error::plain(format!("invalid selector: {expression}")))?;
+        map.insert(key.to_owned(), value.into());
+    }
+    let conn = dry_run.on(cx.connect(&p, 5)?);
+    let mut errors = Vec::new();
+    for thing in objects(&cx, &conn, &p, args).await? {
+        if thing.kind.kind != "Service" {
+            return Err(Error::plain("setting a selector is only supported for Services"));
+        }
+        let mut new = thing.object.clone();
+        new["spec"]["selector"] = Value::Object(map.clone());
+        let how = ("selector updated", "failed to patch selector", dry_run);
+        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+    }
+    Error::collect(errors)
+}

@@ -1,0 +1,116 @@
+//! `kubectl set resources`.
+
+use serde_json::{Map, Value};
+
+use super::{SHARED, objects, pod_spec, send};
+use crate::programs::kubectl::{
+    Cx, Error,
+    flags::{Command, Complete, Flag, Parsed},
+    manifest,
+    write::{self, DryRun},
+};
+
+/// `kubectl set resources`
+pub(super) static COMMAND: Command = Command {
+    name: "resources",
+    usage: "resources (-f FILENAME | TYPE NAME)  ([--limits=LIMITS & --requests=REQUESTS]",
+    short: "Change what containers of a pod template need and may use",
+    examples: "# A tenth of a processor at least, a fifth at most\n\
+               kubectl set resources deployment/web --requests=cpu=100m --limits=cpu=200m",
+    flags: &[
+        &[
+            Flag::str(
+                "containers",
+                "*",
+                "Only containers with these names; * stands for any text.",
+            )
+            .short("c"),
+            Flag::str("limits", "", "What they may use: cpu=200m,memory=128Mi; 0 removes one."),
+            Flag::str("requests", "", "What they need: cpu=100m,memory=64Mi; 0 removes one."),
+        ],
+        SHARED,
+        manifest::FLAGS,
+        write::OUTPUT,
+    ],
+    run: Some(|cx, p| Box::pin(run(cx, p))),
+    complete: Complete::Resources,
+    ..Command::EMPTY
+};
+
+fn quantities(text: &str) -> Result<Map<String, Value>, Error> {
+    let mut map = Map::new();
+    for part in text.split(',').filter(|s| !s.is_empty()) {
+        let (name, amount) = part.split_once('=').ok_or_else(|| {
+            Error::plain(format!(
+                "invalid argument syntax {}, expected <resource>=<value>",
+                crate::api::gofmt::quote(part)
+            ))
+        })?;
+        if !good(amount) {
+            return Err(Error::plain(
+                "quantities must match the regular expression \
+                 '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            ));
+        }
+        map.insert(name.to_owned(), amount.into());
+    }
+    Ok(map)
+}
+
+fn good(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let suffixes =
+        ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    number.parse::<f64>().is_ok()
+        && (suffixes.contains(&suffix)
+            || suffix.strip_prefix(['e', 'E']).is_some_and(|e| e.parse::<i32>().is_ok()))
+}
+
+async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
+    let dry_run = DryRun::of(&cx, &p).await?;
+    if p.str("limits").is_empty() && p.str("requests").is_empty() {
+        return Err(Error::plain(
+            "you must specify an update to requests or limits (in the form of --requests/--limits)",
+        ));
+    }
+    let wanted =
+        [("limits", quantities(p.str("limits"))?), ("requests", quantities(p.str("requests"))?)];
+    let conn = dry_run.on(cx.connect(&p, 5)?);
+    let mut errors = Vec::new();
+    for thing in objects(&cx, &conn, &p, &p.args).await? {
+        let mut new = thing.object.clone();
+        let spec = pod_spec(&thing, &mut new)?;
+        let list = spec.get_mut("containers").and_then(Value::as_array_mut);
+        for container in list.into_iter().flatten() {
+            let name = container["name"].as_str().unwrap_or("").to_owned();
+            let fits = match p.str("containers").split_once('*') {
+                Some((head, tail)) => name.starts_with(head) && name.ends_with(tail),
+                None => name == p.str("containers"),
+            };
+            for (field, amounts) in wanted.iter().filter(|_| fits) {
+                let Some(map) = write::map_at(container, &["resources", field]) else { continue };
+                for (resource, amount) in amounts {
+                    if amount == "0" {
+                        map.remove(resource);
+                    } else {
+                        map.insert(resource.clone(), amount.clone());
+                    }
+                }
+                if map.is_empty() {
+                    if let Some(all) = write::map_at(container, &["resources"]) {
+                        all.remove(*field);
+                    }
+                }
+            }
+        }
+        let how = (
+            "resource requirements updated",
+            "failed to patch resources update to pod template",
+            dry_run,
+        );
+        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+    }
+    Error::collect(errors)
+}
