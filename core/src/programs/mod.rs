@@ -3,43 +3,161 @@
 //! A program is an `async fn` over a [`Proc`](crate::machine::Proc). Which machine has which programs
 //! is decided by its files (`Fs::install`), so that images differ as real ones do.
 
+mod arch;
+mod base64;
+mod basename;
 mod busybox;
 mod cat;
+mod chmod;
+mod chown;
 mod clear;
+mod cp;
+mod cut;
+mod date;
+mod df;
+mod dirname;
+mod du;
 mod echo;
+mod edit;
+mod env;
+mod expr;
 mod r#false;
+mod find;
+mod free;
+mod grep;
+mod head;
+mod hostname;
+mod id;
 mod init;
+mod kill;
 pub mod kubectl;
+mod ln;
 mod ls;
+mod md5sum;
+mod mkdir;
+mod mktemp;
+mod mv;
+mod nl;
+mod nohup;
+mod nproc;
+mod pkill;
+mod printenv;
 mod printf;
+mod ps;
 mod pwd;
+mod readlink;
+mod realpath;
+mod rev;
+mod rm;
+mod rmdir;
+mod seq;
 mod sh;
 mod sleep;
+mod sort;
+mod stat;
+mod sudo;
 pub mod support;
+mod tac;
+mod tail;
+mod tee;
 mod test;
+mod timeout;
+mod touch;
+mod tr;
 mod r#true;
+mod tty;
+mod uname;
+mod uniq;
+mod uptime;
+mod watch;
+mod wc;
+mod which;
+mod whoami;
+mod xargs;
+mod yes;
 
 use crate::machine::Program;
 
 /// All programs, sorted by name.
 pub static PROGRAMS: &[&Program] = &[
     &test::BRACKET,
+    &arch::PROGRAM,
     &sh::ASH,
+    &base64::PROGRAM,
+    &basename::PROGRAM,
     &sh::BASH,
     &busybox::PROGRAM,
     &cat::PROGRAM,
+    &chmod::PROGRAM,
+    &chown::PROGRAM,
     &clear::PROGRAM,
+    &cp::PROGRAM,
+    &cut::PROGRAM,
     &sh::DASH,
+    &date::PROGRAM,
+    &df::PROGRAM,
+    &dirname::PROGRAM,
+    &du::PROGRAM,
     &echo::PROGRAM,
+    &edit::PROGRAM,
+    &grep::EGREP,
+    &env::PROGRAM,
+    &expr::PROGRAM,
     &r#false::PROGRAM,
+    &grep::FGREP,
+    &find::PROGRAM,
+    &free::PROGRAM,
+    &grep::PROGRAM,
+    &head::PROGRAM,
+    &hostname::PROGRAM,
+    &id::PROGRAM,
     &init::PROGRAM,
+    &kill::PROGRAM,
     &kubectl::PROGRAM,
+    &ln::PROGRAM,
     &ls::PROGRAM,
+    &md5sum::PROGRAM,
+    &mkdir::PROGRAM,
+    &mktemp::PROGRAM,
+    &mv::PROGRAM,
+    &nl::PROGRAM,
+    &nohup::PROGRAM,
+    &nproc::PROGRAM,
+    &pkill::PGREP,
+    &pkill::PROGRAM,
+    &printenv::PROGRAM,
     &printf::PROGRAM,
+    &ps::PROGRAM,
     &pwd::PROGRAM,
+    &readlink::PROGRAM,
+    &realpath::PROGRAM,
+    &rev::PROGRAM,
+    &rm::PROGRAM,
+    &rmdir::PROGRAM,
+    &seq::PROGRAM,
+    &md5sum::SHA256,
     &sleep::PROGRAM,
+    &sort::PROGRAM,
+    &stat::PROGRAM,
+    &sudo::PROGRAM,
+    &tac::PROGRAM,
+    &tail::PROGRAM,
+    &tee::PROGRAM,
     &test::PROGRAM,
+    &timeout::PROGRAM,
+    &touch::PROGRAM,
+    &tr::PROGRAM,
     &r#true::PROGRAM,
+    &tty::PROGRAM,
+    &uname::PROGRAM,
+    &uniq::PROGRAM,
+    &uptime::PROGRAM,
+    &watch::PROGRAM,
+    &wc::PROGRAM,
+    &which::PROGRAM,
+    &whoami::PROGRAM,
+    &xargs::PROGRAM,
+    &yes::PROGRAM,
 ];
 
 /// A program by name: one of these, or one that only images have.

@@ -1,6 +1,11 @@
 //! What programs share: options, inputs, numbers, widths. No programs.
 
+pub mod digest;
 pub mod inputs;
 pub mod names;
 pub mod opts;
+pub mod screen;
+#[cfg(test)]
+mod tests;
 pub mod time;
+pub mod tree;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // they are named as they are labelled
 pub enum Key {
     Char(char),
     Ctrl(char),

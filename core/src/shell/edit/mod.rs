@@ -9,12 +9,10 @@ mod width;
 
 use std::rc::Rc;
 
+pub use keys::{Decoder, Key};
 pub use width::char_width;
 
-use self::{
-    buffer::Buffer,
-    keys::{Decoder, Key},
-};
+use self::buffer::Buffer;
 use super::Shell;
 use crate::{
     machine::{Mode, Proc, Signal, Tty},

@@ -1,0 +1,153 @@
+//! Tests of the general programs: command lines and what they print.
+
+use std::time::Duration;
+
+use crate::{
+    machine::{Command, Fd},
+    session::host,
+    sim::{Sim, Time},
+};
+
+/// Runs a script in an empty folder; what it prints, errors too.
+fn run(script: &str) -> String {
+    let sim = Sim::new(1, Time::from_secs(1_800_000_000));
+    let machine = host::build(&sim);
+    let (out, buffer) = Fd::capture();
+    let mut command = Command::new(["bash", "-c", script]).stdout(out.clone()).stderr(out);
+    (command.cwd, command.env) = (Some("/home/learner".into()), Some(host::login().env));
+    command.who = Some(host::LEARNER);
+    machine.spawn(command).unwrap();
+    assert!(sim.advance(sim.now() + Duration::from_secs(1_000), 3_000_000).reached, "{script}");
+    String::from_utf8(buffer.take()).unwrap()
+}
+
+#[track_caller]
+fn check(script: &str, want: &str) {
+    assert_eq!(run(script), want, "{script}");
+}
+
+#[test]
+fn files_are_made_copied_moved_and_removed() {
+    check(
+        "mkdir -p a/b; echo x > a/f; cp -r a c; ls -R c; mv c d; rm -r a; ls",
+        "c:\nb\nf\n\nc/b:\nd\n",
+    );
+    check(
+        "mkdir a; mkdir a; rmdir a; rmdir a",
+        "mkdir: cannot create directory 'a': File exists\nrmdir: failed to remove 'a': No such file or directory\n",
+    );
+    check(
+        "cp a b; touch x; cp x; rm y; rm -f y; rm /etc/passwd",
+        "cp: cannot stat 'a': No such file or directory\ncp: missing destination file operand after 'x'\nTry 'cp --help' for more information.\nrm: cannot remove 'y': No such file or directory\nrm: cannot remove '/etc/passwd': Permission denied\n",
+    );
+    check(
+        "mkdir d; rm d; cp d e",
+        "rm: cannot remove 'd': Is a directory\ncp: -r not specified; omitting directory 'd'\n",
+    );
+    check(
+        "echo a > f; ln -s f l; cat l; readlink l; ls -l l | cut -c1; rm l; cat f",
+        "a\nf\nl\na\n",
+    );
+    check(
+        "touch f; chmod 640 f; ls -l f; chmod u+x,o=r f; stat -c '%a %A' f",
+        "-rw-r----- 1 learner learner 0 Jan 15 08:00 f\n744 -rwxr--r--\n"
+            .replace("744", "744")
+            .as_str(),
+    );
+    check("echo '#!/bin/sh\necho run $1' > s; chmod +x s; ./s it; ls -F", "run it\ns*\n");
+    check(
+        "ls nofile; ls -d /usr/b*; ls -a",
+        "ls: cannot access 'nofile': No such file or directory\n/usr/bin\n.\n..\n.bashrc\n",
+    );
+    check(
+        "touch b a; ls -1r; ls -z",
+        "b\na\nls: invalid option -- 'z'\nTry 'ls --help' for more information.\n",
+    );
+    check(
+        "sudo touch /root/x; sudo ls /root; ls /root; sudo whoami; whoami; id -u",
+        "x\nls: cannot open directory '/root': Permission denied\nroot\nlearner\n1000\n",
+    );
+    check(
+        "mkdir t; cd t; touch a.txt b.md; mkdir c; touch c/d.txt; find . -name '*.txt'; find . -type d; find . -name b.md -delete; find . -maxdepth 1 | sort; find . -name '*.txt' -exec echo got {} \\;",
+        "./a.txt\n./c/d.txt\n.\n./c\n.\n./a.txt\n./c\ngot ./a.txt\ngot ./c/d.txt\n",
+    );
+}
+
+#[test]
+fn text_is_cut_sorted_and_counted() {
+    check(
+        "seq 5 | head -2; seq 5 | tail -n 2; seq 5 | head -n -3; seq 5 | tail -n +4",
+        "1\n2\n4\n5\n1\n2\n4\n5\n",
+    );
+    check(
+        "printf 'a b c\\n' | wc; seq 3 | wc -l; printf 'x' > f; wc -c f",
+        "      1       3       6\n3\n1 f\n",
+    );
+    check(
+        "printf '10\\n9\\n1\\n' | sort; printf '10\\n9\\n1\\n' | sort -rn; printf 'b 1\\na 2\\n' | sort -k2; printf 'a\\nb\\na\\n' | sort | uniq -c",
+        "1\n10\n9\n10\n9\n1\nb 1\na 2\n      2 a\n      1 b\n",
+    );
+    check(
+        "echo a:b:c | cut -d: -f1,3; echo abcdef | cut -c2-4; echo 'a b' | cut -d' ' -f2",
+        "a:c\nbcd\nb\n",
+    );
+    check(
+        "echo hello | tr a-y b-z; echo 'a  b' | tr -s ' '; echo abc | tr -d b; echo x | tr '[:lower:]' '[:upper:]'",
+        "ifmmp\na b\nac\nX\n",
+    );
+    check(
+        "echo a b | tee f; cat f; echo 1 2 3 | xargs -n 1 echo n; echo x | xargs -I{} echo '<{}>'",
+        "a b\na b\nn 1\nn 2\nn 3\n<x>\n",
+    );
+    check(
+        "echo hi | base64; echo aGkK | base64 -d; echo -n abc | md5sum; printf abc | sha256sum | cut -c1-8",
+        "aGkK\nhi\n900150983cd24fb0d6963f7d28e17f72  -\nba7816bf\n",
+    );
+    check(
+        "seq 1 2 7; seq -s, 3; seq 3 1; seq 0 0.5 1; yes | head -2; basename /a/b.c .c; dirname /a/b; expr 3 \\* 4",
+        "1\n3\n5\n7\n1,2,3\n0.0\n0.5\n1.0\ny\ny\nb\n/a\n12\n",
+    );
+    check(
+        "date; date +%F; date -d @0 +%Y; sleep 61; date +%T",
+        "Fri Jan 15 08:00:00 UTC 2027\n2027-01-15\n1970\n08:01:01\n",
+    );
+    check(
+        "timeout 2 sleep 10; echo $?; env -i A=1 env; A=2 printenv A; which ls nosuch; echo $?",
+        "124\nA=1\n2\n/usr/bin/ls\n1\n",
+    );
+    check(
+        "(for i in 1 2 3; do echo $i; sleep 1; done > f) & sleep 0.5; timeout 5 tail -f f",
+        "1\n2\n3\n",
+    );
+}
+
+#[test]
+fn grep_finds_lines() {
+    let text = "printf 'one\\ntwo\\nThree\\nfour\\nfive\\n'";
+    for (command, want) in [
+        ("grep o", "one\ntwo\nfour\n"),
+        ("grep -n t", "2:two\n"),
+        ("grep -i t", "two\nThree\n"),
+        ("grep -v o", "Three\nfive\n"),
+        ("grep -c o", "3\n"),
+        ("grep -E 'one|five'", "one\nfive\n"),
+        ("grep 'one\\|five'", "one\nfive\n"),
+        ("grep -o 'f.'", "fo\nfi\n"),
+        ("grep -A1 two", "two\nThree\n"),
+        ("grep -B1 -n Three", "2-two\n3:Three\n"),
+        ("grep -C1 -e one -e five", "one\ntwo\n--\nfour\nfive\n"),
+        ("grep -w on; echo $?", "1\n"),
+        ("grep -x one", "one\n"),
+        ("grep -q one && echo yes", "yes\n"),
+        ("grep -F .; echo $?", "1\n"),
+        ("grep '^f.*e$'", "five\n"),
+        ("grep -m1 o", "one\n"),
+        ("grep '['; echo $?", "grep: Unmatched [, [^, [:, [., or [=\n2\n"),
+    ] {
+        check(&format!("{text} | {command}"), want);
+    }
+    check(
+        "echo a > f; echo b > g; grep a f g; grep -l a *; grep -r a .; grep a nofile",
+        "f:a\nf\n./f:a\ngrep: nofile: No such file or directory\n",
+    );
+}
