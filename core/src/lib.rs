@@ -14,6 +14,7 @@ pub mod apiserver;
 pub mod client;
 pub mod controllers;
 pub mod fabric;
+pub mod kubelet;
 pub mod lesson;
 pub mod machine;
 pub mod network;

@@ -8,7 +8,9 @@ use std::{rc::Rc, time::Duration};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
-    Inner, images::PAUSE_IMAGE, labels,
+    Inner,
+    images::PAUSE_IMAGE,
+    labels,
     plan::{Health, Observed, Plan, Seen, SeenSandbox},
     start::StartError,
     worker::{Phase, Waiting, Worker},
@@ -129,7 +131,9 @@ impl Inner {
             let now = self.sim.now();
             let delay = again.map_or(AGAIN, |at| at.since(now));
             self.retry(worker, self.jitter(delay, if again.is_some() { 5 } else { 50 }));
-            self.write_status_soon(worker);
+            if !tells_why(worker) {
+                self.write_status_soon(worker);
+            }
         }
     }
 
@@ -259,9 +263,7 @@ impl Inner {
         let capacity = &self.config.capacity;
         let used = |name: &str| -> u128 {
             let specs = others.iter().map(|w| w.pod());
-            specs
-                .filter_map(|p| Some(super::resources::pod_request(p.spec.as_ref()?, name)))
-                .sum()
+            specs.filter_map(|p| Some(super::resources::pod_request(p.spec.as_ref()?, name))).sum()
         };
         let pods = others.len() as u128;
         let checks: [(&str, &dyn Fn() -> (u128, u128), u128); 3] = [
@@ -311,6 +313,18 @@ impl Inner {
         worker.phase.set(Phase::Terminated);
         self.write_status(worker);
     }
+}
+
+/// Whether the last status told already why a container can't be started. The next sync then tells
+/// what became of it: `ErrImagePull` is seen for some seconds before `ImagePullBackOff`.
+fn tells_why(worker: &Worker) -> bool {
+    let status = worker.status.borrow().clone().unwrap_or_default();
+    let mut all = status.container_statuses.iter().chain(&status.init_container_statuses).flatten();
+    all.any(|s| {
+        let waiting = s.state.as_ref().and_then(|state| state.waiting.as_ref());
+        let reason = waiting.and_then(|w| w.reason.as_deref()).unwrap_or("ContainerCreating");
+        !matches!(reason, "ContainerCreating" | "PodInitializing")
+    })
 }
 
 /// Whether a pod's network is its node's.

@@ -45,8 +45,7 @@ impl Inner {
             let name = &labels(c).container;
             init.iter().position(|spec| is_sidecar(spec) && spec.name == *name)
         };
-        let (mut sidecars, regular): (Vec<_>, Vec<_>) =
-            running.partition(|c| place(c).is_some());
+        let (mut sidecars, regular): (Vec<_>, Vec<_>) = running.partition(|c| place(c).is_some());
         self.kill_together(worker, regular, grace).await;
         // Sidecars serve to the end, and end in the reverse order of their start.
         sidecars.sort_by_key(|c| std::cmp::Reverse(place(c)));
@@ -144,9 +143,10 @@ impl Inner {
     /// `spec.containers{web}`
     pub fn field_of(&self, worker: &Worker, name: &str) -> String {
         let pod = worker.pod();
-        let is_init = pod.spec.as_ref().is_some_and(|s| {
-            s.init_containers.iter().flatten().any(|c| c.name == name)
-        });
+        let is_init = pod
+            .spec
+            .as_ref()
+            .is_some_and(|s| s.init_containers.iter().flatten().any(|c| c.name == name));
         format!("spec.{}{{{name}}}", if is_init { "initContainers" } else { "containers" })
     }
 

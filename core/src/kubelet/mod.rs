@@ -350,7 +350,12 @@ impl Inner {
     fn clean_orphans(&self) {
         let orphans: Vec<Uid> = {
             let workers = self.workers.borrow();
-            self.containers.borrow().keys().filter(|uid| !workers.contains_key(*uid)).cloned().collect()
+            self.containers
+                .borrow()
+                .keys()
+                .filter(|uid| !workers.contains_key(*uid))
+                .cloned()
+                .collect()
         };
         for uid in orphans {
             for container in self.containers_of(&uid) {

@@ -161,13 +161,8 @@ pub fn should_start(pod: &Pod, container: &Container, observed: &Observed) -> bo
 pub fn plan(pod: &Pod, observed: &Observed) -> Plan {
     let Some(spec) = &pod.spec else { return Plan::default() };
     let (changed, attempt, sandbox) = sandbox_changed(observed);
-    let mut plan = Plan {
-        kill_pod: changed,
-        create_sandbox: changed,
-        sandbox,
-        attempt,
-        ..Plan::default()
-    };
+    let mut plan =
+        Plan { kill_pod: changed, create_sandbox: changed, sandbox, attempt, ..Plan::default() };
     if changed {
         plan_new_sandbox(spec, observed, &mut plan);
         return plan;

@@ -6,18 +6,11 @@ use std::{rc::Rc, time::Duration};
 
 use k8s_openapi::api::core::v1::Container as Spec;
 
-use super::{
-    Inner, labels,
-    plan::container_hash,
-    resources,
-    worker::Worker,
-};
+use super::{Inner, labels, plan::container_hash, resources, worker::Worker};
 use crate::{
     client::EventType,
     machine::fs::Who,
-    runtime::{
-        Container, ContainerSpec, EngineKind, Image, NetworkMode, PodLabels, State, Work,
-    },
+    runtime::{Container, ContainerSpec, EngineKind, Image, NetworkMode, PodLabels, State, Work},
     sim::Time,
 };
 
@@ -188,12 +181,7 @@ impl Inner {
     }
 
     /// Who the container runs as. Models `verifyRunAsNonRoot`.
-    fn user(
-        &self,
-        worker: &Worker,
-        spec: &Spec,
-        image: &Image,
-    ) -> Result<Option<String>, String> {
+    fn user(&self, worker: &Worker, spec: &Spec, image: &Image) -> Result<Option<String>, String> {
         let pod = worker.pod();
         let of_pod = pod.spec.as_ref().and_then(|s| s.security_context.as_ref());
         let own = spec.security_context.as_ref();

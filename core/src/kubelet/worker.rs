@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use super::{Inner, Uid, probes::Probes, volumes::PodVolumes};
 use crate::{
     api::{meta, names},
+    client::EventType,
     sim::{Sim, TaskHandle, Time, TimerId},
 };
 
@@ -64,7 +65,6 @@ pub(super) struct Worker {
     retry: Cell<Option<TimerId>>,
     refresh: Cell<Option<TimerId>>,
     pub failures: Cell<u32>,
-    pub activated: Cell<bool>,
 }
 
 impl Worker {
@@ -90,7 +90,6 @@ impl Worker {
             retry: Cell::new(None),
             refresh: Cell::new(None),
             failures: Cell::new(0),
-            activated: Cell::new(false),
         })
     }
 
@@ -231,7 +230,7 @@ impl Inner {
             worker.dirty.set(true);
             return;
         }
-        if let Some(timer) = worker.retry.take() {
+        for timer in [worker.retry.take(), worker.refresh.take()].into_iter().flatten() {
             self.sim.cancel(timer);
         }
         match worker.phase.get() {
@@ -247,23 +246,50 @@ impl Inner {
 
     /// Looks at a pod that is to run; what is to be done is done in a task.
     fn sync(&self, worker: &Rc<Worker>) {
+        self.ensure_probes(worker);
         let observed = self.observe(worker);
         let pod = worker.pod();
         let plan = super::plan::plan(&pod, &observed);
-        if self.is_over(worker, &plan) {
-            worker.finished.set(true);
-            self.write_status(worker);
-            let own = pod.spec.as_ref().and_then(|s| s.termination_grace_period_seconds);
-            worker.grace.set(own.unwrap_or(30).max(1) as u64);
-            worker.phase.set(Phase::Terminating);
-            return self.kick(worker);
+        if self.past_deadline(worker) {
+            return self.finished(worker);
         }
-        self.write_status(worker);
-        if plan.kill_pod || !plan.kill.is_empty() || !plan.init.is_empty() || !plan.start.is_empty() {
-            self.run(worker, |me, worker| {
-                Box::pin(async move { me.act(&worker, plan).await })
-            });
+        let status = self.generate_status(worker);
+        let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+        if over && !worker.is_static {
+            return self.finished(worker);
         }
+        self.put_status(worker, status);
+        if plan.kill_pod || !plan.kill.is_empty() || !plan.init.is_empty() || !plan.start.is_empty()
+        {
+            self.run(worker, |me, worker| Box::pin(async move { me.act(&worker, plan).await }));
+        }
+    }
+
+    /// A pod's containers have ended for good (or must): what is left of it is stopped.
+    fn finished(&self, worker: &Rc<Worker>) {
+        worker.finished.set(true);
+        let pod = worker.pod();
+        let own = pod.spec.as_ref().and_then(|s| s.termination_grace_period_seconds);
+        worker.grace.set(own.unwrap_or(30).max(1) as u64);
+        worker.phase.set(Phase::Terminating);
+        self.kick(worker);
+    }
+
+    /// Whether a pod has been active longer than it may; if not yet, it is looked at again then.
+    fn past_deadline(&self, worker: &Rc<Worker>) -> bool {
+        let pod = worker.pod();
+        let limit = pod.spec.as_ref().and_then(|s| s.active_deadline_seconds);
+        let Some(limit) = limit.and_then(|l| u64::try_from(l).ok()) else { return false };
+        let since = pod.status.as_ref().and_then(|s| s.start_time.as_ref()).map(Time::from);
+        let end = since.unwrap_or(worker.started) + Duration::from_secs(limit);
+        if self.sim.now() < end {
+            self.retry(worker, end.since(self.sim.now()));
+            return false;
+        }
+        let message = "Pod was active on the node longer than the specified deadline";
+        self.recorder.event(&*pod, EventType::Normal, "DeadlineExceeded", message);
+        *worker.rejected.borrow_mut() = Some(("DeadlineExceeded".into(), message.into()));
+        true
     }
 
     /// Runs a worker's task; when it ends, the worker is kicked again if something happened meanwhile.
