@@ -196,7 +196,7 @@ impl FieldError {
 
     /// [`FieldError::invalid`] for a string.
     pub fn invalid_str(field: impl Into<String>, value: &str, detail: &str) -> Self {
-        Self::invalid(field, format_args!("{value:?}"), detail)
+        Self::invalid(field, super::gofmt::quote(value), detail)
     }
 
     /// `f: Unsupported value: "v": supported values: "a", "b"`, in the order given.

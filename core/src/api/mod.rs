@@ -16,7 +16,9 @@ pub mod patch;
 pub mod path;
 pub mod quantity;
 pub mod scheduling;
+pub mod schema;
 pub mod selector;
+mod wire;
 pub mod yaml;
 
 pub use errors::{FieldError, Status};

@@ -103,7 +103,9 @@ impl<T: Typed> Object for T {
     }
 
     fn to_value(&self) -> Value {
-        to_value(self)
+        let mut value = to_value(self);
+        super::wire::complete(T::ID, &mut value);
+        value
     }
 
     fn equals(&self, other: &dyn Object) -> bool {

@@ -3,11 +3,14 @@
 use std::rc::Rc;
 
 use super::{
-    ApiServer, FieldValidation, RequestCx, admission, fields,
+    ApiServer, FieldValidation, RequestCx, admission,
     strategy::{self, StrategyCx},
 };
 use crate::{
-    api::{FieldError, Kind, KindId, ObjRef, Object, Status, Typed, meta, names},
+    api::{
+        FieldError, Kind, KindId, ObjRef, Object, Status, Typed, meta, names,
+        schema::{self, TypeError},
+    },
     store::WriteError,
 };
 use k8s_openapi::api::core::v1::Namespace;
@@ -152,22 +155,26 @@ impl ApiServer {
         value: serde_json::Value,
         validation: FieldValidation,
     ) -> Result<Box<dyn Object>, Status> {
-        if validation == FieldValidation::Ignore {
-            return self.decode(kind, value);
+        let known = self.kind(kind);
+        let sent = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or_default();
+        if !sent.is_empty() && sent != known.kind {
+            let why = format!(
+                "no kind {sent:?} is registered for version {:?} in scheme \
+                 \"pkg/api/legacyscheme/scheme.go:30\"",
+                known.api_version()
+            );
+            return Err(unhandled(&known, sent, &why));
         }
-        let object = self.decode(kind, value.clone())?;
-        let unknown = fields::unknown_fields(&value, &object.to_value());
-        let kind = self.kind(kind);
+        let read = self.read(kind, value);
+        let kind = known;
+        let (object, unknown) = read.map_err(|error| unhandled(&kind, &kind.kind, &error.json))?;
         if validation == FieldValidation::Strict && !unknown.is_empty() {
-            return Err(Status::bad_request(format!(
-                "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
-                kind.kind,
-                kind.version,
-                kind.kind,
-                unknown.join(", ")
-            )));
+            let why = format!("strict decoding error: {}", unknown.join(", "));
+            return Err(unhandled(&kind, &kind.kind, &why));
         }
-        unknown.into_iter().for_each(|field| cx.warn(field));
+        if validation == FieldValidation::Warn {
+            unknown.into_iter().for_each(|field| cx.warn(field));
+        }
         Ok(object)
     }
 
@@ -177,12 +184,36 @@ impl ApiServer {
         kind: KindId,
         value: serde_json::Value,
     ) -> Result<Box<dyn Object>, Status> {
-        let kind = self.kind(kind);
-        kind.decode(value).map_err(|error| {
-            Status::bad_request(format!(
-                "{} in version {:?} cannot be handled as a {}: {error}",
-                kind.kind, kind.version, kind.kind
-            ))
+        let read = self.read(kind, value);
+        read.map(|(object, _)| object).map_err(|error| {
+            let kind = self.kind(kind);
+            unhandled(&kind, &kind.kind, &error.json)
         })
     }
+
+    /// The object, and a sentence for each field that the kind does not have.
+    pub(super) fn read(
+        &self,
+        kind: KindId,
+        value: serde_json::Value,
+    ) -> Result<(Box<dyn Object>, Vec<String>), TypeError> {
+        let kind = self.kind(kind);
+        let mut unknown = Vec::new();
+        let value = match schema::of_kind(&kind.group, &kind.version, &kind.kind) {
+            Some(known) => schema::read(known, value, &mut unknown)?,
+            None => value,
+        };
+        let unknown = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+        match kind.decode(value) {
+            Ok(object) => Ok((object, unknown)),
+            Err(error) => Err(TypeError { json: error.clone(), convert: error }),
+        }
+    }
+}
+
+/// `as_kind` is what the client called it.
+fn unhandled(kind: &Kind, as_kind: &str, why: &str) -> Status {
+    let (version, name) = (&kind.version, &kind.kind);
+    let text = format!("{as_kind} in version {version:?} cannot be handled as a {name}: {why}");
+    Status::bad_request(text)
 }

@@ -13,7 +13,6 @@ pub mod admission;
 pub mod connect;
 mod create;
 mod delete;
-mod fields;
 mod read;
 pub mod strategy;
 pub mod table;
@@ -67,6 +66,8 @@ pub struct RequestCx {
     pub manager: Rc<str>,
     /// Whether everything is done but the storing.
     pub dry_run: bool,
+    /// What is done with fields that a kind does not have, in patches.
+    pub validation: FieldValidation,
     /// `Warning:` headers for the client.
     pub warnings: Rc<RefCell<Vec<String>>>,
 }
@@ -78,6 +79,7 @@ impl RequestCx {
             user: Rc::new(user),
             manager: manager.into(),
             dry_run: false,
+            validation: FieldValidation::Ignore,
             warnings: Rc::default(),
         }
     }

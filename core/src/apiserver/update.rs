@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    ApiServer, RequestCx, admission,
+    ApiServer, FieldValidation, RequestCx, admission,
     strategy::{self, DynStrategy, StrategyCx},
 };
 use crate::{
-    api::{FieldError, Kind, KindId, ObjRef, Object, Status, Typed, patch, patch::PatchType},
+    api::{
+        FieldError, Kind, KindId, ObjRef, Object, Status, Typed, gofmt, patch, patch::PatchType,
+    },
     store::WriteError,
 };
 use k8s_openapi::{
@@ -69,7 +71,7 @@ impl ApiServer {
                 .ok_or_else(|| Status::not_found(&kind, key.1))?;
             let patched = patch::apply(&kind, patch.0, old.to_value(), patch.1.clone())
                 .map_err(|error| unprocessable(&kind, key.1, error))?;
-            let new = self.decode(kind.id, patched)?;
+            let new = self.read_patched(cx, &kind, patched, patch)?;
             if new.namespace() != old.namespace() {
                 return Err(Status::bad_request(
                     "the namespace of the provided object does not match the namespace sent on the \
@@ -87,6 +89,40 @@ impl ApiServer {
             }
         }
         Err(last)
+    }
+
+    /// The patched document as an object. What can't be one is the patch's fault.
+    fn read_patched(
+        &self,
+        cx: &RequestCx,
+        kind: &Kind,
+        patched: Value,
+        patch: (PatchType, &Value),
+    ) -> Result<Box<dyn Object>, Status> {
+        let refuse = |why: &str| {
+            let error = FieldError::invalid_str("patch", &gofmt::value(patch.1), why);
+            let mut status = Status::invalid(kind, "", vec![error]);
+            let causes: Vec<_> = status.causes.iter().map(ToString::to_string).collect();
+            status.message = format!(" \"\" is invalid: {}", causes.join(", "));
+            status.kind = String::new();
+            status.group = String::new();
+            status
+        };
+        let (object, unknown) = match (self.read(kind.id, patched), patch.0) {
+            (Ok(read), _) => read,
+            (Err(error), PatchType::Json) => return Err(Status::bad_request(error.json)),
+            (Err(error), _) => return Err(refuse(&error.convert)),
+        };
+        match cx.validation {
+            FieldValidation::Strict if !unknown.is_empty() => {
+                Err(refuse(&format!("strict decoding error: {}", unknown.join(", "))))
+            }
+            FieldValidation::Warn => {
+                unknown.into_iter().for_each(|field| cx.warn(field));
+                Ok(object)
+            }
+            _ => Ok(object),
+        }
     }
 
     fn replace(

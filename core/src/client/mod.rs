@@ -59,6 +59,14 @@ impl Client {
         Client { api: self.api.clone(), cx: self.cx.clone().dry_run(true) }
     }
 
+    /// The same client, whose patches treat fields that a kind does not have as `validation` says
+    /// (by default they are dropped).
+    pub fn validating(&self, validation: FieldValidation) -> Self {
+        let mut cx = self.cx.clone();
+        cx.validation = validation;
+        Client { api: self.api.clone(), cx }
+    }
+
     /// The simulation.
     pub fn sim(&self) -> &Sim {
         self.api.sim()

@@ -430,3 +430,37 @@ fn a_scheduled_pod_waits_for_its_kubelet_and_an_unscheduled_one_is_gone_at_once(
     let (_, gone) = api.delete(&cx, Pod::ID, "default", "runs", &options(Some(0))).unwrap();
     assert!(gone);
 }
+
+#[test]
+fn what_a_client_sends_is_read_as_go_reads_it() {
+    let (api, cx) = api();
+    let d = "{metadata: {name: web}, spec: {REPLICAS, selector: {matchLabels: {app: web}}, \
+             template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i, \
+             resources: {limits: {cpu: 0.5}}}]}}}}";
+    let refused = "Deployment in version \"v1\" cannot be handled as a Deployment: ";
+    for (replicas, want) in [
+        ("replica: 1", "strict decoding error: unknown field \"spec.replica\""),
+        (
+            "replicas: one",
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+    ] {
+        let got = refusal(create(&api, &cx, Deployment::ID, &d.replace("REPLICAS", replicas)));
+        assert_eq!(got, [format!("{refused}{want}")]);
+    }
+    let made = create(&api, &cx, Deployment::ID, &d.replace("REPLICAS", "replicas: null")).unwrap();
+    let made = made.to_value();
+    assert_eq!(made["spec"]["replicas"], 1);
+    let container = &made["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["resources"], json!({"limits": {"cpu": "500m"}}));
+    let key = ("default", "web");
+    let patch = json!({"spec": {"replicas": 1.5}});
+    let patched =
+        api.patch(&cx, Deployment::ID, key, (PatchType::Strategic, &patch), Subresource::Main);
+    let status = patched.unwrap_err();
+    assert_eq!((status.reason, status.kind.as_str()), ("Invalid", ""));
+    assert_eq!(
+        status.causes[0].to_string(),
+        "patch: Invalid value: \"map[spec:map[replicas:1.5]]\": cannot convert float64 to int32"
+    );
+}
