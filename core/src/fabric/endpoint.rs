@@ -331,6 +331,13 @@ impl Endpoint {
         service.downcast().map_err(|_| ConnectError::Refused)
     }
 
+    /// Whether something would accept a connection to an address now.
+    pub fn listens_now(&self, to: SocketAddrV4) -> bool {
+        let Ok(way) = self.way(to, Proto::Tcp) else { return false };
+        let ports = way.endpoint.0.ports.borrow();
+        ports.get(&way.to.port()).is_some_and(|port| way.loopback || !port.loopback_only)
+    }
+
     /// Sends an echo request: the time until its answer.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use crate::{
     client::EventType,
     fabric::{
         ConnectError,
-        http::{HttpError, HttpRequest, probe as ask},
+        http::{HttpError, HttpRequest, Tls, probe as ask},
     },
     machine::Fd,
     runtime::{Container, ExecSpec},
@@ -482,6 +482,12 @@ fn address(
     Ok(SocketAddrV4::new(ip, port))
 }
 
+/// Whether something listens there that does not speak TLS.
+fn speaks_plain_http(me: &Inner, to: SocketAddrV4) -> bool {
+    let Some(endpoint) = &me.endpoint else { return false };
+    endpoint.listens_now(to) && endpoint.service_now::<Tls>(to).is_err()
+}
+
 /// Where an HTTP probe or hook goes, and what it asks.
 pub fn target(
     me: &Inner,
@@ -492,8 +498,9 @@ pub fn target(
     let to = address(me, worker, spec, http.host.as_deref(), &http.port)?;
     let path = http.path.as_deref().unwrap_or("/");
     let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
-    if http.scheme.as_deref() == Some("HTTPS") {
-        return Err(format!("Get \"https://{to}{path}\": TLS is not simulated"));
+    if http.scheme.as_deref() == Some("HTTPS") && speaks_plain_http(me, to) {
+        let why = "http: server gave HTTP response to HTTPS client";
+        return Err(format!("Get \"https://{to}{path}\": {why}"));
     }
     let mut request = HttpRequest::get(to.to_string(), path);
     let version = me.config.version.trim_start_matches('v');

@@ -18,6 +18,10 @@ mod url;
 /// A header's name and value.
 pub type Header = (Cow<'static, str>, Cow<'static, str>);
 
+/// Says of a port that it speaks TLS: hang it on the listener with `listen_service`. Nothing is
+/// encrypted here; what matters is that who asks in plain words is told apart.
+pub struct Tls;
+
 /// A request. Share one for requests that repeat: sending it again costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {

@@ -1,0 +1,338 @@
+//! The programs of a node and its control plane: each starts its component and runs as long as it.
+//!
+//! They are processes like any other: the kubelet starts them in static pods, `docker rm -f` ends
+//! them, and with the process its component is gone until it is started again.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
+
+use k8s_openapi::api::core::v1::Pod;
+
+use super::{Cluster, ClusterNode, install, minikube::OnNode};
+use crate::{
+    api::{Typed, yaml},
+    client::Client,
+    controllers,
+    fabric::{
+        Endpoint,
+        http::{HttpResponse, Reply, Tls, serve},
+    },
+    kubelet::{Capacity, Hub, Kubelet, KubeletConfig},
+    machine::{Proc, Program, Signal},
+    network::{Dns, Proxy},
+    runtime::Engine,
+    scheduler,
+};
+
+/// The programs, sorted by name.
+pub static PROGRAMS: &[&Program] = &[
+    &COREDNS,
+    &DOCKERD,
+    &ETCD,
+    &APISERVER,
+    &CONTROLLER_MANAGER,
+    &PROXY,
+    &SCHEDULER,
+    &KUBELET,
+    &PROVISIONER,
+    &super::systemd::SYSTEMCTL,
+    &super::systemd::SYSTEMD,
+];
+
+/// A program by name.
+pub fn find(name: &str) -> Option<&'static Program> {
+    PROGRAMS.iter().find(|p| p.name == name).copied()
+}
+
+macro_rules! component {
+    ($id:ident, $name:literal, $summary:literal, $main:ident) => {
+        static $id: Program = Program {
+            name: $name,
+            summary: $summary,
+            run: |proc| Box::pin($main(proc)),
+            complete: None,
+        };
+    };
+}
+
+component!(DOCKERD, "dockerd", "the Docker daemon", dockerd);
+component!(ETCD, "etcd", "the cluster's key-value store", etcd);
+component!(APISERVER, "kube-apiserver", "the Kubernetes API server", apiserver);
+component!(
+    CONTROLLER_MANAGER,
+    "kube-controller-manager",
+    "the Kubernetes controllers",
+    controller_manager
+);
+component!(SCHEDULER, "kube-scheduler", "the Kubernetes scheduler", kube_scheduler);
+component!(COREDNS, "coredns", "the cluster's DNS server", coredns);
+component!(PROXY, "kube-proxy", "the node's service proxy", kube_proxy);
+component!(
+    PROVISIONER,
+    "storage-provisioner",
+    "makes volumes on the node's disk",
+    storage_provisioner
+);
+component!(KUBELET, "kubelet", "the Kubernetes node agent", kubelet);
+
+/// How long the API server takes from its start until it answers; etcd half of that.
+const API_START: Duration = Duration::from_millis(1_600);
+const ETCD_START: Duration = Duration::from_millis(600);
+/// How long a component tries to reach the API server before it gives up.
+const API_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The node that a process of a container (or of the node itself) belongs to.
+fn node_of(proc: &Proc) -> Option<Rc<ClusterNode>> {
+    let machine = proc.machine();
+    machine.get::<ClusterNode>().or_else(|| machine.get::<OnNode>()?.0.upgrade())
+}
+
+/// A line as components log it (`I1121 08:00:00.000000       1 server.go:150] text`).
+async fn log(proc: &Proc, source: &str, text: &str) {
+    let now = proc.sim().now().to_timestamp();
+    let stamp = jiff::fmt::strtime::format("%m%d %H:%M:%S%.6f", now).unwrap_or_default();
+    proc.eprint(&format!("I{stamp} {:>7} {source}] {text}\n", proc.pid())).await;
+}
+
+async fn no_node(proc: &Proc) -> i32 {
+    proc.eprint(&format!("{}: no cluster was made for this machine\n", proc.name())).await;
+    1
+}
+
+/// Completes when the process is asked to end.
+async fn asked_to_end(proc: &Proc) {
+    while !matches!(proc.signal().await, Signal::Term | Signal::Int) {}
+}
+
+/// Answers health checks on a port until the process ends.
+fn healthz(proc: &Proc, port: u16, tls: bool) {
+    let Some(endpoint) = proc.machine().get::<Endpoint>() else { return };
+    let listener = if tls {
+        endpoint.listen_service(port, Rc::new(Tls), false)
+    } else {
+        endpoint.listen(port)
+    };
+    let Ok(listener) = listener else { return };
+    let spawner = proc.clone();
+    serve(
+        listener,
+        Rc::new(move |future| spawner.spawn_task(future)),
+        Rc::new(|request, _| {
+            let status = match request.route() {
+                "/health" | "/healthz" | "/livez" | "/ready" | "/readyz" => 200,
+                _ => 404,
+            };
+            let body = if status == 200 { "ok" } else { "404 page not found\n" };
+            Reply::now(HttpResponse::new(status, "text/plain; charset=utf-8", body))
+        }),
+    );
+}
+
+async fn dockerd(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    let Some(engine) = node.start_engine() else { return no_node(&proc).await };
+    asked_to_end(&proc).await;
+    engine.halt();
+    0
+}
+
+async fn etcd(proc: Proc) -> i32 {
+    if node_of(&proc).is_none() {
+        return no_node(&proc).await;
+    }
+    proc.sleep(ETCD_START).await;
+    healthz(&proc, 2381, false);
+    log(&proc, "server.go:873", "ready to serve client requests").await;
+    asked_to_end(&proc).await;
+    0
+}
+
+/// Takes the API server out of the directory when its process ends, however it ends.
+struct Serving(Rc<ClusterNode>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.cluster.directory.stop(&self.0.cluster.server());
+        self.0.cluster.current.touch();
+    }
+}
+
+async fn apiserver(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    log(&proc, "server.go:150", "Version: v1.36.2").await;
+    proc.sleep(API_START).await;
+    let client = Client::system(&node.cluster.api, "apiserver");
+    if let Err(error) = install::bootstrap(&client) {
+        proc.eprint(&format!("E {error}\n")).await;
+        return 1;
+    }
+    healthz(&proc, 8443, true);
+    node.cluster.directory.serve(&node.cluster.server(), &node.cluster.api, Cluster::admin());
+    let _serving = Serving(node.clone());
+    node.cluster.current.touch();
+    log(&proc, "secure_serving.go:211", "Serving securely on [::]:8443").await;
+    asked_to_end(&proc).await;
+    0
+}
+
+/// Waits for the API server; `false` if it does not come in time.
+async fn api_answers(proc: &Proc, node: &ClusterNode) -> bool {
+    let start = proc.sim().now();
+    while !node.cluster.answers() {
+        if proc.sim().now().since(start) > API_PATIENCE {
+            let text = format!(
+                "error while reaching the API server: Get \"https://{}/healthz\": dial tcp {}: \
+                 connect: connection refused",
+                node.cluster.server(),
+                node.cluster.server()
+            );
+            proc.eprint(&format!("E {text}\n")).await;
+            return false;
+        }
+        proc.sleep(Duration::from_millis(500)).await;
+    }
+    true
+}
+
+async fn controller_manager(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    if !api_answers(&proc, &node).await {
+        return 1;
+    }
+    log(&proc, "controllermanager.go:191", "Version: v1.36.2").await;
+    let client = Client::system(&node.cluster.api, "kube-controller-manager");
+    let _manager = controllers::Manager::start(&client);
+    healthz(&proc, 10257, true);
+    asked_to_end(&proc).await;
+    0
+}
+
+async fn kube_scheduler(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    if !api_answers(&proc, &node).await {
+        return 1;
+    }
+    log(&proc, "server.go:176", "\"Starting Kubernetes Scheduler\" version=\"v1.36.2\"").await;
+    let client = Client::system(&node.cluster.api, "kube-scheduler");
+    let _scheduler = scheduler::Scheduler::start(&client);
+    healthz(&proc, 10259, true);
+    asked_to_end(&proc).await;
+    0
+}
+
+async fn kubelet(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    let Some(engine) = node.engine().filter(Engine::is_running) else {
+        proc.eprint("E validate service connection: docker is not running\n").await;
+        return 1;
+    };
+    let client = Client::system(&node.cluster.api, &format!("node:{}", node.name));
+    let static_pods = match manifests(&proc, &client) {
+        Ok(pods) => pods,
+        Err(error) => {
+            proc.eprint(&format!("E {error}\n")).await;
+            Vec::new()
+        }
+    };
+    if !node.control_plane && !api_answers(&proc, &node).await {
+        return 1;
+    }
+    let _kubelet = Kubelet::start(KubeletConfig {
+        hub: client.shared(Hub::new),
+        client,
+        node_name: node.name.clone(),
+        machine: proc.machine().clone(),
+        engine,
+        pod_cidr: None,
+        capacity: Capacity {
+            cpus: node.size.cpus,
+            memory: node.size.memory_mib << 20,
+            ..Capacity::default()
+        },
+        labels: node_labels(&node),
+        taints: Vec::new(),
+        static_pods,
+        cluster_dns: Some(CLUSTER_DNS),
+        cluster_domain: "cluster.local".into(),
+        os_image: "Debian GNU/Linux 12 (bookworm)".into(),
+        version: "v1.36.2".into(),
+    });
+    asked_to_end(&proc).await;
+    0
+}
+
+/// What minikube and kubeadm label nodes with.
+fn node_labels(node: &ClusterNode) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        ("minikube.k8s.io/name".to_string(), node.cluster.name.clone()),
+        ("minikube.k8s.io/primary".into(), node.control_plane.to_string()),
+        ("minikube.k8s.io/version".into(), "v1.38.1".into()),
+    ]);
+    if node.control_plane {
+        labels.insert("node-role.kubernetes.io/control-plane".into(), String::new());
+        let key = "node.kubernetes.io/exclude-from-external-load-balancers";
+        labels.insert(key.into(), String::new());
+    }
+    labels
+}
+
+/// The address of the service `kube-dns`.
+const CLUSTER_DNS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+
+/// The pods that the node runs without being told.
+fn manifests(proc: &Proc, client: &Client) -> Result<Vec<Pod>, String> {
+    const FOLDER: &str = "/etc/kubernetes/manifests";
+    let mut pods = Vec::new();
+    for (name, _) in proc.list(FOLDER).unwrap_or_default() {
+        let path = format!("{FOLDER}/{name}");
+        let text = proc.read_text(&path).map_err(|e| format!("{path}: {e}"))?;
+        let value = yaml::parse(&text).map_err(|e| format!("{path}: {e}"))?;
+        let object = client.decode(Pod::ID, value).map_err(|e| format!("{path}: {e}"))?;
+        if let Ok(pod) = object.boxed_any().downcast::<Pod>() {
+            pods.push(*pod);
+        }
+    }
+    Ok(pods)
+}
+
+async fn kube_proxy(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    if !api_answers(&proc, &node).await {
+        return 1;
+    }
+    let Some(endpoint) = node.endpoint() else { return no_node(&proc).await };
+    let client = Client::system(&node.cluster.api, "kube-proxy");
+    let _proxy = Proxy::start(&client, &endpoint, &node.name);
+    log(&proc, "server.go:677", "\"Starting kube-proxy\" mode=\"iptables\"").await;
+    asked_to_end(&proc).await;
+    0
+}
+
+async fn coredns(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    if !api_answers(&proc, &node).await {
+        return 1;
+    }
+    let Some(endpoint) = proc.machine().get::<Endpoint>() else { return no_node(&proc).await };
+    let client = Client::system(&node.cluster.api, "coredns");
+    let gateway = Ipv4Addr::new(192, 168, 49, 1);
+    let hosts = vec![("host.minikube.internal".to_string(), gateway)];
+    healthz(&proc, 8080, false);
+    healthz(&proc, 8181, false);
+    let Ok(_dns) = Dns::start(&client, &endpoint, hosts) else {
+        proc.eprint("Listen: listen udp :53: bind: address already in use\n").await;
+        return 1;
+    };
+    proc.print(".:53\nCoreDNS-1.14.2\nlinux/amd64, go1.25.5\n").await;
+    asked_to_end(&proc).await;
+    0
+}
+
+/// Makes volumes for claims on a real minikube; there are no claims here yet, so it waits.
+async fn storage_provisioner(proc: Proc) -> i32 {
+    if node_of(&proc).is_none() {
+        return no_node(&proc).await;
+    }
+    log(&proc, "main.go:39", "storage provisioner initialized, now starting service!").await;
+    asked_to_end(&proc).await;
+    0
+}

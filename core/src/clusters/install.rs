@@ -1,0 +1,75 @@
+//! What a new cluster is given: static pods, the API server's own objects, DNS and the proxy.
+
+use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
+
+use crate::{
+    api::{Status, Typed, yaml},
+    client::{Client, FieldValidation},
+};
+
+/// Manifests of `/etc/kubernetes/manifests`, by name.
+pub const STATIC_PODS: &[(&str, &str)] = &[
+    ("etcd", include_str!("manifests/etcd.yaml")),
+    ("kube-apiserver", include_str!("manifests/kube-apiserver.yaml")),
+    ("kube-controller-manager", include_str!("manifests/kube-controller-manager.yaml")),
+    ("kube-scheduler", include_str!("manifests/kube-scheduler.yaml")),
+];
+
+/// What the API server makes sure is there whenever it starts.
+pub fn bootstrap(client: &Client) -> Result<(), String> {
+    create_missing(client, include_str!("manifests/bootstrap.yaml"))
+}
+
+/// What kubeadm and minikube add.
+pub fn addons(client: &Client) -> Result<(), String> {
+    create_missing(client, include_str!("manifests/addons.yaml"))
+}
+
+fn create_missing(client: &Client, text: &str) -> Result<(), String> {
+    let (documents, error) = yaml::documents(text);
+    if let Some(error) = error {
+        return Err(error.to_string());
+    }
+    for document in documents {
+        let field = |name: &str| document[name].as_str().unwrap_or_default().to_string();
+        let kind = client
+            .kinds()
+            .by_kind(&field("apiVersion"), &field("kind"))
+            .map(|k| k.id)
+            .ok_or_else(|| format!("no kind {}", field("kind")))?;
+        let namespace = document["metadata"]["namespace"].as_str().unwrap_or_default().to_string();
+        match client.create_value(kind, &namespace, document, FieldValidation::Strict) {
+            Ok(_) => {}
+            Err(error) if error.is_already_exists() => {}
+            Err(Status { message, .. }) => return Err(message),
+        }
+    }
+    Ok(())
+}
+
+/// Completes when `nodes` nodes are ready, `default` has its service account and the cluster's own pods
+/// have a node (what `minikube start` waits for by default).
+pub async fn settled(client: &Client, nodes: usize) {
+    let (sender, mut receiver) = crate::sim::channel();
+    let kinds = [Node::ID, Pod::ID, ServiceAccount::ID];
+    let _subscription = client.on_change(&kinds, move |_| {
+        sender.send(());
+    });
+    while !is_settled(client, nodes) {
+        receiver.recv().await;
+    }
+}
+
+fn is_settled(client: &Client, wanted: usize) -> bool {
+    let nodes = client.list::<Node>(None);
+    let ready = nodes.iter().filter(|node| {
+        let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
+        conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+    });
+    let ready = ready.count() >= wanted;
+    let pods = client.list::<Pod>(Some("kube-system"));
+    ready
+        && client.find::<ServiceAccount>("default", "default").is_some()
+        && pods.iter().all(|p| p.spec.as_ref().is_some_and(|s| s.node_name.is_some()))
+        && pods.iter().any(|p| p.metadata.name.as_ref().is_some_and(|n| n.starts_with("coredns")))
+}

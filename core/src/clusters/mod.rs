@@ -1,0 +1,17 @@
+//! Clusters: where components that otherwise know each other through the API only are put together.
+//!
+//! A node is a machine whose first process is an init; that runs the container engine and the
+//! kubelet as services; the kubelet runs the control plane as static pods; the processes in those
+//! pods are the components. So what is killed is gone, and what is started again is there again.
+//!
+//! Invariant: no component gets a handle on another; all they share is the API server and the
+//! machine they run on.
+
+pub mod components;
+mod desktop;
+mod install;
+mod minikube;
+pub mod systemd;
+
+pub use desktop::{Current, Faults};
+pub use minikube::{BASE_IMAGE, BASE_VERSION, Cluster, ClusterNode, MOST_NODES, NodeSize};
