@@ -12,6 +12,7 @@
 pub mod api;
 pub mod apiserver;
 pub mod client;
+pub mod clusters;
 pub mod controllers;
 pub mod fabric;
 pub mod kubelet;

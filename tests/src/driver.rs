@@ -28,6 +28,8 @@ pub struct Driver {
     pub running: Option<String>,
     /// Load generators: answered and failed requests so far.
     pub load: BTreeMap<u32, (u64, u64)>,
+    /// Outputs of other sorts, oldest first, for whoever wants them.
+    pub others: Vec<Output>,
 }
 
 impl Driver {
@@ -39,6 +41,7 @@ impl Driver {
             printed: String::new(),
             running: None,
             load: BTreeMap::new(),
+            others: Vec::new(),
         };
         let place = String::new();
         driver.input(Input::TerminalOpen { id: TERMINAL, place, cols: 120, rows: 40 });
@@ -113,7 +116,7 @@ impl Driver {
                     let answered = answered.iter().map(|(_, n)| n).sum();
                     self.load.insert(id, (answered, failed));
                 }
-                _ => {}
+                other => self.others.push(other),
             }
         }
     }

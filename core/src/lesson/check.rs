@@ -215,7 +215,7 @@ mod tests {
         };
         assert!(holds(&facts, &Condition::Running(patterns.to_vec())).is_ok());
         assert!(holds(&facts, &Condition::Ran(patterns.to_vec())).is_err());
-        witness.end(1, 0);
+        witness.end(1, &words("kubectl get po -A"), 0);
         let facts = Facts {
             cluster: "Running",
             client: None,

@@ -52,9 +52,11 @@ impl Witness {
     }
 
     /// A command ended.
-    pub fn end(&mut self, id: u64, exit: i32) {
-        self.version += 1;
-        if let Some(ran) = self.ran.iter_mut().rev().find(|r| r.id == id) {
+    /// `argv` is what it was in the end: a forked shell becomes the command.
+    pub fn end(&mut self, id: u64, argv: &[String], exit: i32) {
+        if let Some(ran) = self.ran.iter_mut().rev().find(|r| r.id == id && r.exit.is_none()) {
+            self.version += 1;
+            ran.argv = argv.to_vec();
             ran.exit = Some(exit);
         }
     }

@@ -40,7 +40,7 @@ use fs::{Files, Fs};
 pub use page::Page;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use proc::Proc;
-pub use process::Process;
+pub use process::{Process, ProcessObserver};
 pub use procfs::{KERNEL, MemoryTotal};
 pub use program::{CompleteCx, Program, ProgramFinder, Run};
 pub use signal::{ExitStatus, SIGNALS, Signal};
@@ -130,6 +130,11 @@ impl Machine {
     /// A registered program by name, whether or not a file refers to it.
     pub fn registered(&self, name: &str) -> Option<&'static Program> {
         (self.programs)(name)
+    }
+
+    /// Finds the programs that files refer to.
+    pub fn finder(&self) -> ProgramFinder {
+        self.programs
     }
 
     /// When it was switched on.

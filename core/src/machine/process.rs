@@ -53,6 +53,14 @@ pub struct Process {
     cpu: Cell<u64>,
 }
 
+/// Sees processes come and go; hangs on a machine.
+pub struct ProcessObserver {
+    /// A process was started.
+    pub started: Box<dyn Fn(&Process)>,
+    /// A process ended; it is in the table until this returns.
+    pub ended: Box<dyn Fn(&Process, ExitStatus)>,
+}
+
 impl Process {
     pub(super) fn new(machine: &Rc<Machine>, pid: u32, parent: u32, who: Who) -> Process {
         Process {
@@ -181,7 +189,7 @@ impl Process {
         for task in threads.iter().chain(&task) {
             machine.sim().kill(task);
         }
-        machine.forget(self);
+        machine.forget(self, status);
         self.done.notify();
     }
 }

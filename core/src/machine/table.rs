@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
-    Child, Command, Env, ExitStatus, Fd, FsError, Io, Machine, Proc, Process, Program, Run, Signal,
-    SpawnError,
+    Child, Command, Env, ExitStatus, Fd, FsError, Io, Machine, Proc, Process, ProcessObserver,
+    Program, Run, Signal, SpawnError,
     fs::{self, Who, program_name},
 };
 
@@ -99,6 +99,9 @@ impl Machine {
             self.sim.kill(&task); // it was killed before it began
         } else {
             *process.task.borrow_mut() = Some(task);
+            if let Some(observer) = self.get::<ProcessObserver>() {
+                (observer.started)(&process);
+            }
         }
         Child(process)
     }
@@ -113,7 +116,10 @@ impl Machine {
     }
 
     /// Takes an ended process out of the table.
-    pub(super) fn forget(&self, process: &Process) {
+    pub(super) fn forget(&self, process: &Process, status: ExitStatus) {
+        if let Some(observer) = self.get::<ProcessObserver>() {
+            (observer.ended)(process, status);
+        }
         self.processes.borrow_mut().remove(&process.pid);
         if process.pid == 1 {
             self.kill_all();

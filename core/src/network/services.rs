@@ -222,6 +222,17 @@ impl Services {
         routes
     }
 
+    /// A number that differs whenever the counts of a service's routing table do.
+    pub fn traffic(&self, namespace: &str, name: &str) -> u64 {
+        let table = self.table.borrow();
+        let ports = table.of_service.get(&(namespace.into(), name.into()));
+        let backends = ports.into_iter().flatten().flat_map(|p| p.slices.iter());
+        backends
+            .flat_map(|s| &s.backends)
+            .map(|b| 2 * b.tally.requests() - u64::from(b.tally.open()).min(b.tally.requests()))
+            .sum()
+    }
+
     pub(super) fn sim(&self) -> &Sim {
         self.client.sim()
     }

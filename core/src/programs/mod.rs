@@ -34,6 +34,7 @@ pub mod kubectl;
 mod ln;
 mod ls;
 mod md5sum;
+pub mod minikube;
 mod mkdir;
 mod mktemp;
 mod mv;
@@ -50,6 +51,7 @@ mod realpath;
 mod rev;
 mod rm;
 mod rmdir;
+pub mod sandbar;
 mod seq;
 mod sh;
 mod sleep;
@@ -117,6 +119,7 @@ pub static PROGRAMS: &[&Program] = &[
     &ln::PROGRAM,
     &ls::PROGRAM,
     &md5sum::PROGRAM,
+    &minikube::PROGRAM,
     &mkdir::PROGRAM,
     &mktemp::PROGRAM,
     &mv::PROGRAM,
@@ -129,13 +132,14 @@ pub static PROGRAMS: &[&Program] = &[
     &printf::PROGRAM,
     &ps::PROGRAM,
     &pwd::PROGRAM,
+    &md5sum::SHA256,
     &readlink::PROGRAM,
     &realpath::PROGRAM,
     &rev::PROGRAM,
     &rm::PROGRAM,
     &rmdir::PROGRAM,
+    &sandbar::PROGRAM,
     &seq::PROGRAM,
-    &md5sum::SHA256,
     &sleep::PROGRAM,
     &sort::PROGRAM,
     &stat::PROGRAM,

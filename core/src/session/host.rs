@@ -7,7 +7,7 @@ use crate::{
         Command, Env, Machine, MachineSpec,
         fs::{Fs, Who},
     },
-    programs::{self, PROGRAMS},
+    programs::PROGRAMS,
     shell::terminal::Login,
     sim::{Sim, Time},
 };
@@ -30,7 +30,7 @@ pub fn build(sim: &Sim) -> Rc<Machine> {
     // Nothing here can fail: the tree is new, and all its directories are made on the way.
     let _ = files(&fs, sim.now());
     let env = BTreeMap::from([("PATH".to_string(), PATH.to_string())]);
-    let spec = MachineSpec { hostname: HOSTNAME.into(), fs, env, programs: programs::find };
+    let spec = MachineSpec { hostname: HOSTNAME.into(), fs, env, programs: super::find_program };
     let machine = Machine::new(sim, spec);
     let _ = machine.spawn(Command::new(["/sbin/init"]));
     machine

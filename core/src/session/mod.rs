@@ -4,10 +4,17 @@
 //! [`Session::take_outputs`] hands out what there is to show. Nothing else goes in or out, so a
 //! journal of (time, input) pairs and the seed are the whole session: [`Session::replay`].
 
+mod browse;
+mod details;
+mod faults;
 pub mod host;
 mod journal;
+mod picture;
 pub mod protocol;
+mod rows;
 mod windows;
+mod witness;
+mod world;
 
 use std::rc::Rc;
 
@@ -15,9 +22,13 @@ pub use journal::{Entry, Journal};
 use protocol::{Input, Output};
 
 use windows::{Outputs, Windows};
+use world::World;
 
 use crate::{
-    machine::Machine,
+    clusters::{self, Cluster},
+    machine::{Machine, Program},
+    programs,
+    runtime::images,
     sim::{Advance, Sim, Time},
 };
 
@@ -28,6 +39,14 @@ pub struct Session {
     outputs: Outputs,
     host: Rc<Machine>,
     windows: Windows,
+    world: World,
+}
+
+/// Finds a program on any machine: commands, what runs in images, components of clusters.
+pub fn find_program(name: &str) -> Option<&'static Program> {
+    programs::find(name)
+        .or_else(|| images::program(name))
+        .or_else(|| clusters::components::find(name))
 }
 
 impl Session {
@@ -37,7 +56,8 @@ impl Session {
         let (sim, outputs) = (Sim::new(seed, start), Outputs::default());
         let host = host::build(&sim);
         let windows = Windows::new(host.clone(), outputs.clone());
-        Session { sim, journal: Journal::new(seed, start), outputs, host, windows }
+        let world = World::new(&host, &outputs);
+        Session { sim, journal: Journal::new(seed, start), outputs, host, windows, world }
     }
 
     /// Plays a journal from its beginning up to its last entry, without leaving out simulated time.
@@ -56,8 +76,8 @@ impl Session {
         if !input.is_query() {
             self.journal.push(self.sim.now(), input.clone());
         }
-        if self.windows.handle(&input) {
-            return;
+        if !self.windows.handle(&input) {
+            self.world.handle(input);
         }
     }
 
@@ -79,7 +99,13 @@ impl Session {
     /// What there is to show since the last call, in order. Changes of the view are gathered here,
     /// so calling it once a frame sends each changed row once.
     pub fn take_outputs(&mut self) -> Vec<Output> {
+        self.world.gather();
         self.outputs.take()
+    }
+
+    /// The cluster that is shown, if there is one.
+    pub fn cluster(&self) -> Option<Rc<Cluster>> {
+        self.world.cluster()
     }
 
     /// The learner's own host.
