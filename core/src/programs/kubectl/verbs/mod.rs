@@ -7,6 +7,7 @@ mod auth;
 mod config;
 mod create;
 mod delete;
+mod describe;
 mod discovery;
 mod edit;
 mod events;
@@ -57,6 +58,7 @@ pub static ROOT: Command = Command {
         &nodes::UNCORDON,
         &nodes::DRAIN,
         &nodes::TAINT,
+        &describe::COMMAND,
         &logs::COMMAND,
         &exec::ATTACH,
         &exec::EXEC,
