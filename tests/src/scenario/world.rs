@@ -1,0 +1,289 @@
+//! A cluster for scenarios: API server, controllers, scheduler, three nodes, and a host with a shell
+//! and kubectl. Kubelets are stand-ins that run pods at once, as on the cluster that was recorded.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+
+use sandbar_core::{
+    api::{Object, Typed, object::from_value},
+    apiserver::ApiServer,
+    client::{Client, DeleteOptions, Op, Subscription, User, directory::Directory},
+    controllers::Manager,
+    machine::{Command, Fd, Machine, MachineSpec, fs::Fs},
+    programs,
+    scheduler::Scheduler,
+    sim::{Sim, Time},
+};
+use serde_json::{Value, json};
+
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service, ServiceAccount};
+
+/// Where the API server answers.
+const ADDRESS: &str = "192.168.49.2:8443";
+
+/// How long a command of the recordings took, about.
+const COMMAND: Duration = Duration::from_millis(300);
+
+/// Everything that a scenario is played in.
+pub struct World {
+    /// The clock.
+    pub sim: Sim,
+    /// The host that commands are typed on.
+    pub host: Rc<Machine>,
+    _manager: Manager,
+    _scheduler: Scheduler,
+    _stand_ins: Vec<Subscription>,
+}
+
+/// What a command answered.
+pub struct Answer {
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// The exit code.
+    pub code: i32,
+}
+
+impl World {
+    /// A fresh cluster, settled.
+    pub fn new() -> World {
+        let sim = Sim::new(7, Time::from_secs(1_795_000_000));
+        let api = ApiServer::new(&sim);
+        let client = Client::system(&api, "kube-controller-manager");
+        let stand_ins = vec![accounts(&client), kubelets(&Client::system(&api, "kubelet"))];
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            make::<Namespace>(&client, json!({"metadata": {"name": name}}));
+        }
+        for number in 1..=3 {
+            node(&client, &format!("node-{number}"));
+        }
+        service(&client);
+        let manager = Manager::start(&client);
+        let scheduler = Scheduler::start(&Client::system(&api, "kube-scheduler"));
+        let directory = Directory::new();
+        let admin = User { name: "minikube-user".into(), groups: vec!["system:masters".into()] };
+        directory.serve(ADDRESS, &api, admin);
+        let host = host(&sim);
+        host.set(directory);
+        let world =
+            World { sim, host, _manager: manager, _scheduler: scheduler, _stand_ins: stand_ins };
+        world.pass(Duration::from_secs(120));
+        world
+    }
+
+    /// Lets simulated time pass.
+    pub fn pass(&self, time: Duration) {
+        let until = self.sim.now() + time;
+        while !self.sim.advance(until, 1_000_000).reached {}
+    }
+
+    /// Runs a command line as `bash -c` does, in the scenario's folder; `None` if it does not end
+    /// within three minutes.
+    pub fn run(&self, line: &str) -> Option<Answer> {
+        let (out, out_text) = Fd::capture();
+        let (err, err_text) = Fd::capture();
+        let mut command = Command::new(["bash", "-c", line]).stdout(out).stderr(err).cwd("/play");
+        command.stdin = Some(Fd::Null);
+        let child = self.host.spawn(command).ok()?;
+        let end = self.sim.now() + Duration::from_secs(180);
+        while child.status().is_none() && self.sim.now() < end {
+            let step = self.sim.next_due().unwrap_or(end).min(end);
+            self.sim.advance(step, 10_000);
+        }
+        let code = child.status()?.code();
+        self.pass(COMMAND);
+        let text =
+            |bytes: &Rc<RefCell<Vec<u8>>>| String::from_utf8_lossy(&bytes.borrow()).into_owned();
+        Some(Answer { out: text(&out_text), err: text(&err_text), code })
+    }
+
+    /// Writes a file of the scenario.
+    pub fn file(&self, name: &str, text: &str) {
+        let path = format!("/play/{name}");
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            let fs = self.host.files().root();
+            let _ = fs.make_dirs(folder, self.sim.now());
+        }
+        let root = sandbar_core::machine::fs::Who::ROOT;
+        self.host.files().write(&path, text.as_bytes(), 0o644, root).expect("a file is written");
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World::new()
+    }
+}
+
+fn make<T: Typed>(client: &Client, value: Value) {
+    client.create(from_value::<T>(value).expect("an object")).expect("created");
+}
+
+fn host(sim: &Sim) -> Rc<Machine> {
+    let fs = Fs::new(sim.now());
+    let now = sim.now();
+    for folder in ["/usr/bin", "/play", "/root/.kube"] {
+        fs.make_dirs(folder, now).expect("a folder");
+    }
+    fs.link("/bin", "usr/bin", now).expect("a link");
+    fs.add_basics(now);
+    for program in programs::PROGRAMS {
+        fs.install(&format!("/usr/bin/{}", program.name), program.name, now).expect("installed");
+    }
+    let _ = fs.link("/usr/bin/sh", "dash", now);
+    let config = format!(
+        "apiVersion: v1\nclusters:\n- cluster:\n    server: https://{ADDRESS}\n  name: minikube\n\
+         contexts:\n- context:\n    cluster: minikube\n    user: minikube\n  name: minikube\n\
+         current-context: minikube\nkind: Config\nusers:\n- name: minikube\n  user:\n    \
+         token: secret\n"
+    );
+    fs.write("/root/.kube/config", config.clone(), now).expect("a kubeconfig");
+    fs.write("/play/kc", config, now).expect("a kubeconfig");
+    let env: BTreeMap<String, String> =
+        [("HOME", "/root"), ("PATH", "/usr/bin"), ("TZ", "UTC"), ("TMPDIR", ".")]
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
+    let spec = MachineSpec { hostname: "host".into(), fs, env, programs: programs::find };
+    let machine = Machine::new(sim, spec);
+    // The first process of a machine must not end.
+    let _ = machine.spawn(Command::new(["sleep", "1000000000"]));
+    machine
+}
+
+fn node(client: &Client, name: &str) {
+    let room = json!({"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "100Gi"});
+    let now = client.sim().now().to_timestamp().to_string();
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({"type": kind, "status": status, "reason": reason, "message": message,
+            "lastHeartbeatTime": now, "lastTransitionTime": now})
+    };
+    let number = name.trim_start_matches("node-");
+    make::<Node>(
+        client,
+        json!({
+            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}},
+            "status": {
+                "allocatable": room, "capacity": room,
+                "addresses": [{"type": "InternalIP", "address": format!("192.0.2.{number}")},
+                    {"type": "Hostname", "address": name}],
+                "conditions": [
+                    condition("MemoryPressure", "False", "KubeletHasSufficientMemory",
+                        "kubelet has sufficient memory available"),
+                    condition("DiskPressure", "False", "KubeletHasNoDiskPressure",
+                        "kubelet has no disk pressure"),
+                    condition("PIDPressure", "False", "KubeletHasSufficientPID",
+                        "kubelet has sufficient PID available"),
+                    condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+                ],
+                "nodeInfo": {"kubeletVersion": "v1.36.2", "architecture": "amd64",
+                    "operatingSystem": "linux", "osImage": "Linux", "kernelVersion": "6.1",
+                    "machineID": "m", "systemUUID": "s", "bootID": "b", "kubeProxyVersion": "",
+                    "containerRuntimeVersion": "containerd://2.1.0"},
+            },
+        }),
+    );
+}
+
+fn service(client: &Client) {
+    let _ = client.create(
+        from_value::<Service>(json!({
+            "metadata": {"name": "kubernetes", "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"}},
+            "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443,
+                "protocol": "TCP", "targetPort": 6443}]},
+        }))
+        .expect("a service"),
+    );
+}
+
+/// Stands in for the service account controller: every namespace has an account `default` and the
+/// config map of the cluster's certificate.
+fn accounts(client: &Client) -> Subscription {
+    let own = client.clone();
+    client.on_change(&[Namespace::ID], move |change| {
+        if change.op != Op::Added {
+            return;
+        }
+        let name = change.object.name().to_owned();
+        let account = json!({"metadata": {"name": "default", "namespace": name}});
+        let _ = own.create(from_value::<ServiceAccount>(account).expect("an account"));
+        let map = json!({"metadata": {"name": "kube-root-ca.crt", "namespace": name},
+            "data": {"ca.crt": "-----BEGIN CERTIFICATE-----\n"}});
+        let map = from_value::<k8s_openapi::api::core::v1::ConfigMap>(map).expect("a config map");
+        let _ = own.create(map);
+    })
+}
+
+/// Stands in for kubelets over a runtime in which everything works at once.
+fn kubelets(client: &Client) -> Subscription {
+    let own = client.clone();
+    client.on_change(&[Pod::ID], move |change| {
+        let (ns, name) = (change.object.namespace().to_owned(), change.object.name().to_owned());
+        let Some(pod) = change.object.downcast::<Pod>() else { return };
+        if change.op == Op::Deleted {
+            return;
+        }
+        let client = own.clone();
+        if pod.metadata.deletion_timestamp.is_some() {
+            own.sim().after(Duration::from_millis(100), move || {
+                let now = DeleteOptions { grace_seconds: Some(0), ..Default::default() };
+                let _ = client.delete::<Pod>(&ns, &name, &now);
+            });
+            return;
+        }
+        let assigned = pod.spec.as_ref().is_some_and(|s| s.node_name.is_some());
+        let status = pod.status.clone().unwrap_or_default();
+        let running = status.phase.as_deref() == Some("Running");
+        let images: Vec<Option<String>> =
+            pod.spec.iter().flat_map(|s| &s.containers).map(|c| c.image.clone()).collect();
+        let shown: Vec<Option<String>> =
+            status.container_statuses.iter().flatten().map(|c| Some(c.image.clone())).collect();
+        if assigned && (!running || images != shown) {
+            own.sim().after(Duration::from_millis(80), move || run(&client, &ns, &name));
+        }
+    })
+}
+
+fn run(client: &Client, ns: &str, name: &str) {
+    let Some(pod) = client.find::<Pod>(ns, name) else { return };
+    let now = client.sim().now().to_meta();
+    let now = serde_json::to_value(&now).unwrap_or_default();
+    let object: &dyn Object = &*pod;
+    let mut value = object.to_value();
+    let node =
+        value["spec"]["nodeName"].as_str().unwrap_or("").trim_start_matches("node-").to_owned();
+    let uid = value["metadata"]["uid"].as_str().unwrap_or("").to_owned();
+    let statuses: Vec<Value> = value["spec"]["containers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|c| {
+            let own = c["name"].as_str().unwrap_or("");
+            json!({"name": own, "image": c["image"], "imageID": c["image"], "ready": true,
+                "started": true, "restartCount": 0, "lastState": {}, "resources": {},
+                "containerID": format!("containerd://{own}{uid}"),
+                "state": {"running": {"startedAt": now}}})
+        })
+        .collect();
+    let conditions: Vec<Value> =
+        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+            .into_iter()
+            .map(|kind| {
+                json!({"type": kind, "status": "True", "observedGeneration": 1,
+                    "lastProbeTime": null, "lastTransitionTime": now})
+            })
+            .collect();
+    let address = json!([{"ip": "192.168.192.168"}]);
+    let host = format!("192.0.2.{node}");
+    let old = value["status"].clone();
+    value["status"] = json!({"phase": "Running", "conditions": conditions,
+        "containerStatuses": statuses, "hostIP": host, "hostIPs": [{"ip": host}],
+        "podIP": "192.168.192.168", "podIPs": address, "observedGeneration": 1,
+        "startTime": if old["startTime"].is_null() { now } else { old["startTime"].clone() },
+        "qosClass": old["qosClass"], "resources": {}});
+    if let Ok(pod) = from_value::<Pod>(value) {
+        let _ = client.update_status(pod);
+    }
+}
