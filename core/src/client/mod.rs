@@ -217,6 +217,11 @@ impl Client {
         self.api.patch(&self.cx, kind, key, patch, sub)
     }
 
+    /// Replaces a part of an object of any kind. Errors: as [`Client::update`].
+    pub fn update_any(&self, object: Box<dyn Object>, sub: Subresource) -> Result<ObjRef, Status> {
+        self.api.update(&self.cx, object, sub)
+    }
+
     /// Deletes an object, or begins to; whether it is gone. Errors: NotFound, Conflict.
     pub fn delete_any(
         &self,

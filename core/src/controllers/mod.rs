@@ -5,16 +5,24 @@
 //!
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
+mod cluster_authentication;
 mod deployment;
 pub mod endpoint_slices;
 mod endpoints;
 pub mod framework;
+mod garbage;
+mod namespaces;
+mod node_ipam;
 pub mod owners;
+mod pod_gc;
 pub mod pods;
 mod replicaset;
+pub mod root_ca;
+mod service_accounts;
 pub mod services;
 #[cfg(test)]
 pub(crate) mod testing;
+mod ttl;
 
 use crate::client::Client;
 use framework::{Controller, Running};
@@ -22,8 +30,21 @@ use framework::{Controller, Running};
 type Make = fn(&Client) -> Box<dyn Controller>;
 
 /// One line a controller, sorted by name.
-const CONTROLLERS: &[(&str, Make)] =
-    &[("deployment-controller", deployment::make), ("replicaset-controller", replicaset::make)];
+const CONTROLLERS: &[(&str, Make)] = &[
+    ("cluster-authentication-trust-controller", cluster_authentication::make),
+    ("deployment-controller", deployment::make),
+    ("endpoint-controller", endpoints::make),
+    ("endpointslice-controller", endpoint_slices::make),
+    ("endpointslicemirroring-controller", endpoint_slices::mirror::make),
+    ("garbage-collector-controller", garbage::make),
+    ("namespace-controller", namespaces::make),
+    ("node-ipam-controller", node_ipam::make),
+    ("pod-garbage-collector-controller", pod_gc::make),
+    ("replicaset-controller", replicaset::make),
+    ("root-ca-certificate-publisher-controller", root_ca::make),
+    ("serviceaccount-controller", service_accounts::make),
+    ("ttl-controller", ttl::make),
+];
 
 /// All controllers at work; they stop when this is dropped.
 pub struct Manager {
