@@ -13,6 +13,7 @@ pub mod framework;
 mod garbage;
 mod namespaces;
 mod node_ipam;
+mod node_lifecycle;
 pub mod owners;
 mod pod_gc;
 pub mod pods;
@@ -20,6 +21,7 @@ mod replicaset;
 pub mod root_ca;
 mod service_accounts;
 pub mod services;
+mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
 mod ttl;
@@ -39,10 +41,12 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("garbage-collector-controller", garbage::make),
     ("namespace-controller", namespaces::make),
     ("node-ipam-controller", node_ipam::make),
+    ("node-lifecycle-controller", node_lifecycle::make),
     ("pod-garbage-collector-controller", pod_gc::make),
     ("replicaset-controller", replicaset::make),
     ("root-ca-certificate-publisher-controller", root_ca::make),
     ("serviceaccount-controller", service_accounts::make),
+    ("taint-eviction-controller", taint_eviction::make),
     ("ttl-controller", ttl::make),
 ];
 
