@@ -11,12 +11,25 @@ type Labels = BTreeMap<String, String>;
 /// One requirement of a label selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Requirement {
+    Equals(String, String),
+    NotEquals(String, String),
     In(String, Vec<String>),
     NotIn(String, Vec<String>),
     Exists(String),
     DoesNotExist(String),
     GreaterThan(String, i64),
     LessThan(String, i64),
+}
+
+impl Requirement {
+    fn key(&self) -> &str {
+        match self {
+            Requirement::Equals(k, _) | Requirement::NotEquals(k, _) => k,
+            Requirement::In(k, _) | Requirement::NotIn(k, _) => k,
+            Requirement::Exists(k) | Requirement::DoesNotExist(k) => k,
+            Requirement::GreaterThan(k, _) | Requirement::LessThan(k, _) => k,
+        }
+    }
 }
 
 /// A label selector; the default one matches everything.
@@ -29,7 +42,7 @@ pub struct Selector {
 impl Selector {
     /// Matches every object whose labels include all of `labels`.
     pub fn from_labels(labels: &Labels) -> Self {
-        let eq = |(k, v): (&String, &String)| Requirement::In(k.clone(), vec![v.clone()]);
+        let eq = |(k, v): (&String, &String)| Requirement::Equals(k.clone(), v.clone());
         Selector { requirements: labels.iter().map(eq).collect(), nothing: false }
     }
 
@@ -50,6 +63,7 @@ impl Selector {
                 other => return Err(format!("{other:?} is not a valid label selector operator")),
             });
         }
+        made.sort();
         Ok(made)
     }
 
@@ -63,7 +77,19 @@ impl Selector {
             }
             requirements.push(parse_requirement(part)?);
         }
-        Ok(Selector { requirements, nothing: false })
+        let mut made = Selector { requirements, nothing: false };
+        made.sort();
+        Ok(made)
+    }
+
+    /// By key, and the values of each by text: how Go writes selectors.
+    fn sort(&mut self) {
+        for requirement in &mut self.requirements {
+            if let Requirement::In(_, values) | Requirement::NotIn(_, values) = requirement {
+                values.sort();
+            }
+        }
+        self.requirements.sort_by(|a, b| a.key().cmp(b.key()));
     }
 
     /// Whether it matches everything.
@@ -76,6 +102,8 @@ impl Selector {
         let get = |key: &str| labels.and_then(|l| l.get(key)).map(String::as_str);
         !self.nothing
             && self.requirements.iter().all(|r| match r {
+                Requirement::Equals(k, v) => get(k) == Some(v),
+                Requirement::NotEquals(k, v) => get(k) != Some(v),
                 Requirement::In(k, vs) => get(k).is_some_and(|v| vs.iter().any(|x| x == v)),
                 Requirement::NotIn(k, vs) => get(k).is_none_or(|v| vs.iter().all(|x| x != v)),
                 Requirement::Exists(k) => get(k).is_some(),
@@ -114,11 +142,11 @@ fn parse_requirement(text: &str) -> Result<Requirement, String> {
     }
     for (op, negate) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((key, value)) = text.split_once(op) {
-            let (key, value) = (valid_key(key.trim())?, vec![valid_value(value.trim())?]);
+            let (key, value) = (valid_key(key.trim())?, valid_value(value.trim())?);
             return Ok(if negate {
-                Requirement::NotIn(key, value)
+                Requirement::NotEquals(key, value)
             } else {
-                Requirement::In(key, value)
+                Requirement::Equals(key, value)
             });
         }
     }
@@ -172,9 +200,9 @@ impl fmt::Display for Selector {
                 f.write_str(",")?;
             }
             match r {
-                Requirement::In(k, v) if v.len() == 1 => write!(f, "{k}={}", v[0])?,
+                Requirement::Equals(k, v) => write!(f, "{k}={v}")?,
+                Requirement::NotEquals(k, v) => write!(f, "{k}!={v}")?,
                 Requirement::In(k, v) => write!(f, "{k} in ({})", v.join(","))?,
-                Requirement::NotIn(k, v) if v.len() == 1 => write!(f, "{k}!={}", v[0])?,
                 Requirement::NotIn(k, v) => write!(f, "{k} notin ({})", v.join(","))?,
                 Requirement::Exists(k) => write!(f, "{k}")?,
                 Requirement::DoesNotExist(k) => write!(f, "!{k}")?,
@@ -258,6 +286,6 @@ mod tests {
         }
         assert!(Selector::parse("a b c").is_err());
         assert!(!Selector::from_label_selector(None).unwrap().matches(Some(&labels)));
-        assert_eq!(Selector::parse("b in (2,1),a=1").unwrap().to_string(), "b in (2,1),a=1");
+        assert_eq!(Selector::parse("b in (2,1),a=1").unwrap().to_string(), "a=1,b in (1,2)");
     }
 }

@@ -13,6 +13,7 @@ pub mod admission;
 pub mod connect;
 mod create;
 mod delete;
+mod evict;
 mod read;
 pub mod strategy;
 pub mod table;
@@ -79,7 +80,7 @@ impl RequestCx {
             user: Rc::new(user),
             manager: manager.into(),
             dry_run: false,
-            validation: FieldValidation::Ignore,
+            validation: FieldValidation::Warn,
             warnings: Rc::default(),
         }
     }

@@ -98,12 +98,8 @@ impl ApiServer {
         let Ok(blank) = kind.decode(serde_json::json!({})) else { return Ok(()) };
         for path in options.fields.fields() {
             if self.field(&*blank, path).is_none() {
-                return Err(Status::bad_request(format!(
-                    "Unable to find {:?} that match label selector \"{}\", field selector \
-                     \"{path}\": field label not supported: {path}",
-                    kind.api_version() + ", Resource=" + &kind.plural,
-                    options.labels
-                )));
+                let why = format!("field label not supported: {path}");
+                return Err(Status::bad_request(why));
             }
         }
         Ok(())

@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// The same client, whose patches treat fields that a kind does not have as `validation` says
-    /// (by default they are dropped).
+    /// (by default they are dropped with a warning).
     pub fn validating(&self, validation: FieldValidation) -> Self {
         let mut cx = self.cx.clone();
         cx.validation = validation;
@@ -231,6 +231,11 @@ impl Client {
         options: &DeleteOptions,
     ) -> Result<(ObjRef, bool), Status> {
         self.api.delete(&self.cx, kind, namespace, name, options)
+    }
+
+    /// Evicts a pod, as drains do. Errors: NotFound, Conflict.
+    pub fn evict(&self, namespace: &str, pod: &str, options: &DeleteOptions) -> Result<(), Status> {
+        self.api.evict(&self.cx, namespace, pod, options)
     }
 
     /// Replicas wanted, replicas there and selector of a scalable object. Errors: NotFound.

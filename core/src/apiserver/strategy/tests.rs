@@ -464,3 +464,25 @@ fn what_a_client_sends_is_read_as_go_reads_it() {
         "patch: Invalid value: \"map[spec:map[replicas:1.5]]\": cannot convert float64 to int32"
     );
 }
+
+#[test]
+fn lines_are_sorted_and_each_kind_has_one() {
+    let table = crate::api::KindTable::default();
+    let names: Vec<_> =
+        super::STRATEGIES.iter().map(|(id, _)| table.get(*id).kind.clone()).collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    for kind in table.iter() {
+        assert!(names.contains(&kind.kind), "{} has no rules", kind.kind);
+    }
+}
+
+#[test]
+fn an_evicted_pod_knows_why() {
+    let (api, cx) = api();
+    let yaml = "{metadata: {name: web}, spec: {nodeName: n, containers: [{name: c, image: i}]}}";
+    create(&api, &cx, Pod::ID, yaml).unwrap();
+    api.evict(&cx, "default", "web", &Default::default()).unwrap();
+    let pod = api.get(Pod::ID, "default", "web").unwrap().to_value();
+    assert!(pod["metadata"]["deletionTimestamp"].is_string());
+    assert_eq!(pod["status"]["conditions"][0]["reason"], "EvictionByEvictionAPI");
+}

@@ -200,3 +200,15 @@ fn rows_read_as_recorded() {
         assert_eq!(row(kind, object, true).join("|"), want);
     }
 }
+
+#[test]
+fn lines_are_sorted_and_rows_have_a_cell_for_each_column() {
+    let api = ApiServer::new(&Sim::new(1, Time::from_secs(0)));
+    let names: Vec<_> = PRINTERS.iter().map(|(id, _)| api.kind(*id).kind.clone()).collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    for (kind, printer) in PRINTERS {
+        let blank = api.decode(*kind, json!({"metadata": {"name": "x"}})).unwrap();
+        let row = (printer.row)(&RowCx { now: Time::from_secs(0) }, &*blank);
+        assert_eq!(row.len(), printer.columns.len(), "{}", api.kind(*kind).kind);
+    }
+}

@@ -476,3 +476,18 @@ Allocated resources:
 Events:              <none>
 ");
 }
+
+#[test]
+fn lines_are_sorted_and_blank_objects_do_no_harm() {
+    let client = cluster();
+    let names: Vec<_> =
+        super::DESCRIBERS.iter().map(|(id, _)| client.kind(*id).kind.clone()).collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    let cx = super::Cx { client: &client, now: client.sim().now(), show_events: true };
+    for (kind, describer) in super::DESCRIBERS {
+        let blank = client.decode(*kind, json!({"metadata": {"name": "x"}})).unwrap();
+        let mut w = super::Writer::new();
+        describer(&cx, &*blank, &mut w);
+        assert!(w.finish().starts_with("Name:"));
+    }
+}

@@ -167,8 +167,8 @@ async fn apply(
         patch::apply(&manifest.kind, patch_type, current, change)?
     } else {
         let key = (namespace, name);
-        let result =
-            conn.client.patch(manifest.kind.id, key, (patch_type, &change), Subresource::Main);
+        let client = conn.client.validating(validation);
+        let result = client.patch(manifest.kind.id, key, (patch_type, &change), Subresource::Main);
         cx.warnings(conn).await;
         match result {
             Ok(object) => object.to_value(),

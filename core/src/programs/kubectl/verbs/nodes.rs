@@ -208,8 +208,11 @@ async fn empty(
             grace_seconds: (grace >= 0).then_some(grace),
             ..DeleteOptions::default()
         };
-        let result =
-            conn.client.delete_any(Pod::ID, pods::namespace(pod), pods::name(pod), &options);
+        let (namespace, name) = (pods::namespace(pod), pods::name(pod));
+        let result = match p.bool("disable-eviction") {
+            true => conn.client.delete::<Pod>(namespace, name, &options),
+            false => conn.client.evict(namespace, name, &options),
+        };
         match result {
             Err(e) if !e.is_not_found() => return Err(vec![e.into()]),
             _ => {}
