@@ -346,8 +346,10 @@ impl Endpoint {
         // Echo requests have no port, so no service's rule applies to them.
         match self.site().way(self, SocketAddrV4::new(to, 0), Proto::Udp) {
             Ok(way) => {
-                self.sim().sleep(2 * way.latency).await;
-                Ok(2 * way.latency)
+                // Two kernels that have other things to do as well.
+                let more = Duration::from_micros(self.sim().random(60));
+                self.sim().sleep(2 * way.latency + more).await;
+                Ok(2 * way.latency + more)
             }
             Err(NoWay::Unreachable) => {
                 self.sim().sleep(UNREACHABLE_AFTER.min(patience)).await;

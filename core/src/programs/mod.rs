@@ -12,6 +12,7 @@ mod chmod;
 mod chown;
 mod clear;
 mod cp;
+mod curl;
 mod cut;
 mod date;
 mod df;
@@ -29,6 +30,7 @@ mod head;
 mod hostname;
 mod id;
 mod init;
+mod ip;
 mod kill;
 pub mod kubectl;
 mod ln;
@@ -38,9 +40,12 @@ pub mod minikube;
 mod mkdir;
 mod mktemp;
 mod mv;
+mod nc;
 mod nl;
 mod nohup;
 mod nproc;
+mod nslookup;
+mod ping;
 mod pkill;
 mod printenv;
 mod printf;
@@ -48,6 +53,7 @@ mod ps;
 mod pwd;
 mod readlink;
 mod realpath;
+mod redis_cli;
 mod rev;
 mod rm;
 mod rmdir;
@@ -73,6 +79,7 @@ mod uniq;
 mod uptime;
 mod watch;
 mod wc;
+mod wget;
 mod which;
 mod whoami;
 mod xargs;
@@ -94,6 +101,7 @@ pub static PROGRAMS: &[&Program] = &[
     &chown::PROGRAM,
     &clear::PROGRAM,
     &cp::PROGRAM,
+    &curl::PROGRAM,
     &cut::PROGRAM,
     &sh::DASH,
     &date::PROGRAM,
@@ -113,7 +121,9 @@ pub static PROGRAMS: &[&Program] = &[
     &head::PROGRAM,
     &hostname::PROGRAM,
     &id::PROGRAM,
+    &ip::IFCONFIG,
     &init::PROGRAM,
+    &ip::PROGRAM,
     &kill::PROGRAM,
     &kubectl::PROGRAM,
     &ln::PROGRAM,
@@ -123,10 +133,13 @@ pub static PROGRAMS: &[&Program] = &[
     &mkdir::PROGRAM,
     &mktemp::PROGRAM,
     &mv::PROGRAM,
+    &nc::PROGRAM,
     &nl::PROGRAM,
     &nohup::PROGRAM,
     &nproc::PROGRAM,
+    &nslookup::PROGRAM,
     &pkill::PGREP,
+    &ping::PROGRAM,
     &pkill::PROGRAM,
     &printenv::PROGRAM,
     &printf::PROGRAM,
@@ -135,6 +148,7 @@ pub static PROGRAMS: &[&Program] = &[
     &md5sum::SHA256,
     &readlink::PROGRAM,
     &realpath::PROGRAM,
+    &redis_cli::PROGRAM,
     &rev::PROGRAM,
     &rm::PROGRAM,
     &rmdir::PROGRAM,
@@ -158,6 +172,7 @@ pub static PROGRAMS: &[&Program] = &[
     &uptime::PROGRAM,
     &watch::PROGRAM,
     &wc::PROGRAM,
+    &wget::PROGRAM,
     &which::PROGRAM,
     &whoami::PROGRAM,
     &xargs::PROGRAM,

@@ -73,8 +73,8 @@ impl HttpRequest {
         !self.header("Connection").is_some_and(|v| v.eq_ignore_ascii_case("close"))
     }
 
-    /// As it goes over the wire.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// Request line and headers, with the empty line that ends them.
+    pub fn head(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
         if !self.host.is_empty() {
             out.extend(format!("Host: {}\r\n", self.host).into_bytes());
@@ -84,6 +84,12 @@ impl HttpRequest {
             out.extend(format!("Content-Length: {}\r\n", self.body.len()).into_bytes());
         }
         out.extend(b"\r\n");
+        out
+    }
+
+    /// As it goes over the wire.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = self.head();
         out.extend(self.body.iter());
         out
     }
@@ -135,14 +141,20 @@ impl HttpResponse {
         format!("HTTP/1.1 {} {}", self.status, reason(self.status))
     }
 
-    /// As it goes over the wire.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// Status line and headers, with the empty line that ends them.
+    pub fn head(&self) -> Vec<u8> {
         let mut out = format!("{}\r\n", self.status_line()).into_bytes();
         put_headers(&mut out, &self.headers);
         if self.header("Content-Length").is_none() {
             out.extend(format!("Content-Length: {}\r\n", self.body.len()).into_bytes());
         }
         out.extend(b"\r\n");
+        out
+    }
+
+    /// As it goes over the wire.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = self.head();
         out.extend(self.body.iter());
         out
     }

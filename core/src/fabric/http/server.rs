@@ -174,8 +174,10 @@ async fn connection(conn: Conn, handler: Handler, open: Open) {
         let close = !request.keeps_alive() || open.draining();
         if request.method == "HEAD" && !response.body.is_empty() {
             let mut head = (*response).clone();
-            let length = head.body.len().to_string();
-            head.headers.push(("Content-Length".into(), length.into()));
+            if head.header("Content-Length").is_none() {
+                let length = head.body.len().to_string();
+                head.headers.push(("Content-Length".into(), length.into()));
+            }
             head.body = Rc::default();
             response = Rc::new(head);
         }

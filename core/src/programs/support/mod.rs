@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod inputs;
 pub mod names;
+pub mod net;
 pub mod opts;
 pub mod screen;
 #[cfg(test)]
