@@ -147,7 +147,7 @@ fn grep_finds_lines() {
         check(&format!("{text} | {command}"), want);
     }
     check(
-        "echo a > f; echo b > g; grep a f g; grep -l a *; grep -r a .; grep a nofile",
+        "mkdir d; cd d; echo a > f; echo b > g; grep a f g; grep -l a *; grep -r a .; grep a nofile",
         "f:a\nf\n./f:a\ngrep: nofile: No such file or directory\n",
     );
 }
