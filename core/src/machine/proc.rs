@@ -108,12 +108,11 @@ impl Proc {
         }
         let mut slice = WRITE_SLICE;
         match self.io.get(fd) {
-            Fd::PipeWriter(pipe) => {
-                if !pipe.write(bytes).await && !self.ignores(Signal::Pipe) {
+            Fd::PipeWriter(pipe)
+                if !pipe.write(bytes).await && !self.ignores(Signal::Pipe) => {
                     self.process.end(ExitStatus::Signal(Signal::Pipe));
                     pending::<()>().await;
                 }
-            }
             Fd::Tty(tty) => {
                 tty.write(bytes);
                 slice = TTY_SLICE;

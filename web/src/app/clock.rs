@@ -120,7 +120,7 @@ pub fn age(from_ms: u64, now_ms: u64) -> String {
     let (m, h, d) = (s / 60, s / 3600, s / 86_400);
     match s {
         0..120 => format!("{s}s"),
-        120..600 if s % 60 != 0 => format!("{m}m{}s", s % 60),
+        120..600 if !s.is_multiple_of(60) => format!("{m}m{}s", s % 60),
         120..10_800 => format!("{m}m"),
         10_800..28_800 if m % 60 != 0 => format!("{h}h{}m", m % 60),
         10_800..172_800 => format!("{h}h"),

@@ -37,7 +37,7 @@ impl Strategy for EndpointsRules {
             let waiting = subset.not_ready_addresses.as_deref().unwrap_or_default();
             if ready.is_empty() && waiting.is_empty() {
                 let why = "must specify `addresses` or `notReadyAddresses`";
-                errors.push(FieldError::required(&at, why));
+                errors.push(FieldError::required(at, why));
             }
             for (field, list) in [("addresses", ready), ("notReadyAddresses", waiting)] {
                 let at = at.child(field);

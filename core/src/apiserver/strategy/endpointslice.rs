@@ -42,10 +42,10 @@ impl Strategy for EndpointSlices {
             let at = at.index(i);
             let at = at.child("addresses");
             if endpoint.addresses.is_empty() {
-                errors.push(FieldError::required(&at, "must contain at least 1 address"));
+                errors.push(FieldError::required(at, "must contain at least 1 address"));
             } else if endpoint.addresses.len() > MAX_ADDRESSES {
                 let shown = endpoint.addresses.len();
-                errors.push(FieldError::invalid(&at, shown, "must have at most 100 items"));
+                errors.push(FieldError::invalid(at, shown, "must have at most 100 items"));
             }
             for (i, address) in endpoint.addresses.iter().enumerate() {
                 let wrong = match kind {

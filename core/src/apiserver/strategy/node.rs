@@ -100,7 +100,7 @@ fn check_taints(taints: &[Taint], at: &Path, errors: &mut Vec<FieldError>) {
                 "{{\"Key\":{:?},\"Value\":{value:?},\"Effect\":{:?},\"TimeAdded\":null}}",
                 taint.key, taint.effect
             );
-            errors.push(FieldError::duplicate(&at, value));
+            errors.push(FieldError::duplicate(at, value));
         }
     }
 }

@@ -23,7 +23,7 @@ pub fn selector(selector: &LabelSelector, kind: &str, errors: &mut Vec<FieldErro
     selectors::check(selector, &at, errors);
     if is_empty(selector) {
         let why = format!("empty selector is invalid for {kind}");
-        errors.push(FieldError::invalid(&at, "{}", &why));
+        errors.push(FieldError::invalid(at, "{}", &why));
     }
 }
 

@@ -49,6 +49,7 @@ impl Decoder {
     }
 
     /// The next key, if its bytes are all there. (A lone escape at the end counts as Alt-Escape.)
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<Key> {
         let first = self.at(0)?;
         let (key, length) = match first {

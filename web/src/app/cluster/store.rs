@@ -39,7 +39,7 @@ impl<T> Kept<T> {
     /// Two classes take turns, so that the glow starts anew with each change.
     pub fn glow(&self, now: f64) -> Option<&'static str> {
         let fresh = now - self.changed < GLOW_MS;
-        fresh.then_some(if (self.changed as u64) % 2 == 0 { "glow-a" } else { "glow-b" })
+        fresh.then_some(if (self.changed as u64).is_multiple_of(2) { "glow-a" } else { "glow-b" })
     }
 }
 

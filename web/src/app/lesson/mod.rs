@@ -78,7 +78,7 @@ fn contents(page: &super::page::Page, view: &LessonView) -> Html {
 fn entry(page: &super::page::Page, e: &CatalogueEntry, here: bool) -> Html {
     let (page, id, (done, all)) = (page.clone(), e.id.clone(), e.done);
     let finished = all > 0 && done >= all;
-    let share = if all == 0 { 0 } else { done * 100 / all };
+    let share = (done * 100).checked_div(all).unwrap_or(0);
     html! {
         <li key={e.id.clone()}>
             <button class={classes!("entry", finished.then_some("finished"), here.then_some("here"))} onclick={move |_| page.open_lesson(&id)} aria-current={here.then_some("true")}>

@@ -62,7 +62,7 @@ pub fn check<'a>(
     let mut names = BTreeSet::new();
     let at = path.child("containers");
     if containers.is_empty() {
-        errors.push(FieldError::required(&at, ""));
+        errors.push(FieldError::required(at, ""));
     }
     let mut host_ports = BTreeSet::new();
     for (i, c) in containers.iter().enumerate() {
@@ -351,10 +351,10 @@ fn env_from(sources: &[EnvFromSource], at: &Path, errors: &mut Vec<FieldError>) 
         }
         if count == 0 {
             let why = "must specify one of: `configMapRef` or `secretRef`";
-            errors.push(FieldError::invalid_str(&at, "", why));
+            errors.push(FieldError::invalid_str(at, "", why));
         } else if count > 1 {
             let why = "may not have more than one field specified at a time";
-            errors.push(FieldError::invalid_str(&at, "", why));
+            errors.push(FieldError::invalid_str(at, "", why));
         }
     }
 }

@@ -68,7 +68,7 @@ pub fn affinity(affinity: &Affinity, at: &Path, errors: &mut Vec<FieldError>) {
             let at = at.child("nodeSelectorTerms");
             if selector.node_selector_terms.is_empty() {
                 let why = "must have at least one node selector term";
-                errors.push(FieldError::required(&at, why));
+                errors.push(FieldError::required(at, why));
             }
             for (i, term) in selector.node_selector_terms.iter().enumerate() {
                 node_term(term, &at.index(i), errors);
@@ -172,9 +172,9 @@ fn pod_term(term: &PodAffinityTerm, at: &Path, errors: &mut Vec<FieldError>) {
 fn topology_key(key: &str, at: &Path, errors: &mut Vec<FieldError>) {
     let at = at.child("topologyKey");
     if key.is_empty() {
-        errors.push(FieldError::required(&at, "can not be empty"));
+        errors.push(FieldError::required(at, "can not be empty"));
     } else if let Some(why) = qualified_name_error(key) {
-        errors.push(FieldError::invalid_str(&at, key, &why));
+        errors.push(FieldError::invalid_str(at, key, &why));
     }
 }
 
@@ -190,7 +190,7 @@ pub fn spread(list: &[TopologySpreadConstraint], at: &Path, errors: &mut Vec<Fie
         topology_key(&c.topology_key, &at, errors);
         if !ACTIONS.contains(&c.when_unsatisfiable.as_str()) {
             let at = at.child("whenUnsatisfiable");
-            errors.push(FieldError::not_supported(&at, &c.when_unsatisfiable, ACTIONS));
+            errors.push(FieldError::not_supported(at, &c.when_unsatisfiable, ACTIONS));
         }
         if let Some(selector) = &c.label_selector {
             selectors::check(selector, &at.child("labelSelector"), errors);

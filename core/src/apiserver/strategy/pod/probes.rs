@@ -40,10 +40,10 @@ pub fn check(c: &Container, at: &Path, errors: &mut Vec<FieldError>) {
         if field == "readinessProbe" && grace.is_some() {
             let (at, why) =
                 (at.child("terminationGracePeriodSeconds"), "must not be set for readinessProbes");
-            errors.push(FieldError::invalid(&at, grace.unwrap_or_default(), why));
+            errors.push(FieldError::invalid(at, grace.unwrap_or_default(), why));
         } else if let Some(grace) = grace.filter(|g| *g <= 0) {
             let at = at.child("terminationGracePeriodSeconds");
-            errors.push(FieldError::invalid(&at, grace, "must be greater than 0"));
+            errors.push(FieldError::invalid(at, grace, "must be greater than 0"));
         }
     }
 }
@@ -160,7 +160,7 @@ fn http_get(get: &HTTPGetAction, at: &Path, errors: &mut Vec<FieldError>) {
             let at = at.child("httpHeaders");
             let why = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. \
                        'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
-            errors.push(FieldError::invalid_str(&at.index(i), &header.name, why));
+            errors.push(FieldError::invalid_str(at.index(i), &header.name, why));
         }
     }
 }

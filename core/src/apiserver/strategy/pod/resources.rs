@@ -27,15 +27,15 @@ pub fn check(wanted: &ResourceRequirements, at: &Path, errors: &mut Vec<FieldErr
         match wanted.limits.as_ref().and_then(|l| l.get(name)).map(Amount::of) {
             Some(limit) if request != limit && !may_overcommit(name) => {
                 let why = format!("must be equal to {name} limit of {limit}");
-                errors.push(FieldError::invalid(&requests_at, text, &why));
+                errors.push(FieldError::invalid(requests_at, text, &why));
             }
             Some(limit) if request > limit => {
                 let why = format!("must be less than or equal to {name} limit of {limit}");
-                errors.push(FieldError::invalid(&requests_at, text, &why));
+                errors.push(FieldError::invalid(requests_at, text, &why));
             }
             None if !may_overcommit(name) => {
                 let why = "Limit must be set for non overcommitable resources";
-                errors.push(FieldError::required(&limits_at, why));
+                errors.push(FieldError::required(limits_at, why));
             }
             _ => {}
         }

@@ -46,7 +46,7 @@ pub fn check(spec: &PodSpec, at: &Path, errors: &mut Vec<FieldError>) {
         if let Some(why) = qualified_name_error(&gate.condition_type) {
             let at = gates_at.index(i);
             let at = at.child("conditionType");
-            errors.push(FieldError::invalid_str(&at, &gate.condition_type, &why));
+            errors.push(FieldError::invalid_str(at, &gate.condition_type, &why));
         }
     }
     let spread = spec.topology_spread_constraints.as_deref().unwrap_or_default();
@@ -103,7 +103,7 @@ fn dns(spec: &PodSpec, at: &Path, errors: &mut Vec<FieldError>) {
         let at = at.child("dnsConfig");
         if spec.dns_config.is_none() {
             let why = "must provide `dnsConfig` when `dnsPolicy` is None";
-            errors.push(FieldError::required(&at, why));
+            errors.push(FieldError::required(at, why));
         } else {
             let why = "must provide at least one DNS nameserver when `dnsPolicy` is None";
             errors.push(FieldError::required(at.child("nameservers"), why));

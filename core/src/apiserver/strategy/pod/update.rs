@@ -41,7 +41,7 @@ pub fn check(new: &Pod, old: &Pod) -> Vec<FieldError> {
     }
     if munged(new, old) != *old {
         let diff = super::super::godump::diff(&munged(new, old), old);
-        errors.push(FieldError::forbidden(&at, &format!("{ONLY}\n{diff}")));
+        errors.push(FieldError::forbidden(at, &format!("{ONLY}\n{diff}")));
     }
     errors
 }

@@ -76,7 +76,7 @@ fn of_type(spec: &ServiceSpec, at: &Path, errors: &mut Vec<FieldError>) {
         "ExternalName" => {
             if spec.cluster_ips.as_ref().is_some_and(|ips| !ips.is_empty()) {
                 let why = "may not be set for ExternalName services";
-                errors.push(FieldError::forbidden(&ips_at, why));
+                errors.push(FieldError::forbidden(ips_at, why));
             }
             let name = spec.external_name.as_deref().unwrap_or_default();
             let name = name.strip_suffix('.').unwrap_or(name);
@@ -155,7 +155,7 @@ fn node_ports(spec: &ServiceSpec, ports: &[ServicePort], at: &Path, errors: &mut
                 port.protocol.as_deref().unwrap_or_default(),
                 port.port
             );
-            errors.push(FieldError::duplicate(&at, value));
+            errors.push(FieldError::duplicate(at, value));
         }
     }
 }

@@ -187,7 +187,7 @@ fn texts(config: &mut Config, section: usize, name: &str, p: &Parsed, fields: &[
         match p.str(field) {
             "" if section != kubeconfig::CONTEXTS || *field == "namespace" => {
                 config.remove_field(section, name, field);
-                if config.sections[section].get(name).is_none() {
+                if !config.sections[section].contains_key(name) {
                     config.sections[section]
                         .insert(name.to_owned(), Value::Object(Default::default()));
                 }
