@@ -70,6 +70,7 @@ pub const COMMANDS: &[Command] = &[
         pressed: |p| Some(p.ui.borrow().cluster),
         run: |p| toggle_place(p, Place::Cluster),
     },
+    plain("next-panel", "Move the keyboard to the next panel", "next", "F6", |p| p.step_focus(1)),
     plain("new-terminal", "New terminal", "plus", "Alt-T", |p| {
         p.new_terminal();
     }),
@@ -120,7 +121,13 @@ pub const COMMANDS: &[Command] = &[
         keys: "Alt-0",
         in_bar: true,
         pressed: |p| Some(p.ui.borrow().presenter),
-        run: |p| p.arrange(|ui| ui.presenter = !ui.presenter),
+        run: |p| {
+            p.arrange(|ui| {
+                ui.presenter = !ui.presenter;
+                ui.place = Place::Terminal;
+            });
+            p.focus_terminal();
+        },
     },
     Command {
         id: "theme",

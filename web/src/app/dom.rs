@@ -47,6 +47,13 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Gives the keyboard to the first element that matches and can be seen; whether there is one.
+pub fn focus_first(selector: &str) -> bool {
+    let found = gloo::utils::document().query_selector(selector).ok().flatten();
+    let Some(element) = found.and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return false };
+    element.offset_parent().is_some() && element.focus().is_ok()
+}
+
 /// A custom property of the root element, as a colour or number.
 pub fn property(name: &str) -> String {
     let value = || {

@@ -46,6 +46,12 @@ fn pressed(page: &Page, event: &KeyboardEvent) -> bool {
             _ => {}
         }
     }
+    let plain = !event.ctrl_key() && !event.meta_key() && !event.alt_key();
+    if plain && overlay.is_none() && event.key().chars().count() == 1 && nothing_has_focus() {
+        // Typing with the keyboard nowhere means the terminal; the character itself still arrives there.
+        page.focus_terminal();
+        return false;
+    }
     let Some(command) = COMMANDS.iter().find(|c| !c.keys.is_empty() && c.keys == chord) else {
         return false;
     };
@@ -57,6 +63,10 @@ fn pressed(page: &Page, event: &KeyboardEvent) -> bool {
     }
     (command.run)(page);
     true
+}
+
+fn nothing_has_focus() -> bool {
+    gloo::utils::document().active_element().is_none_or(|e| e.tag_name() == "BODY")
 }
 
 fn run_true(act: impl FnOnce()) -> bool {

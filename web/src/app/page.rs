@@ -129,7 +129,7 @@ impl Page {
                 self.load_news(id, recent, answered, failed)
             }
             Output::OpenUrl { url } => self.browse(&url),
-            Output::OpenDashboard => self.show_cluster(),
+            Output::OpenDashboard => self.show_dashboard(),
             Output::OpenFile { path, text } => self.edit_file(path, text),
             Output::File { path, text } => self.file_read(path, text),
             Output::Files { .. } => {}

@@ -12,6 +12,15 @@ const KEY: &str = "sandbar.ui";
 /// Below this width (CSS pixels) one panel is shown at a time.
 pub const NARROW: u32 = 1000;
 
+/// The panels in the order in which F6 visits them, and what gets the keyboard in each.
+const PANELS: [(&str, &str); 5] = [
+    (".lesson", ".scroll"),
+    (".terminals", ".pane.active .xterm-helper-textarea, .file:not(.hidden) .cm-content"),
+    (".browser", "input"),
+    (".cluster", ".cluster-inner"),
+    (".bar", "button"),
+];
+
 /// Light, dark, or as the system says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Theme {
@@ -190,10 +199,29 @@ impl Page {
         });
     }
 
-    /// Brings the cluster to where it can be seen.
-    pub fn show_cluster(&self) {
+    /// A command asks for the dashboard, which here is the cluster panel. The terminal keeps the keyboard.
+    pub fn show_dashboard(&self) {
         self.show(Place::Cluster);
-        dom::focus("cluster");
+        self.notice(
+            "The dashboard is the Cluster panel: nodes, workloads, services and events, live.",
+        );
+    }
+
+    /// Moves the keyboard to the next panel that is shown, or with -1 to the one before: the way out of
+    /// a terminal, which takes the Tab key for itself.
+    pub fn step_focus(&self, by: isize) {
+        let here = gloo::utils::document().active_element();
+        let at = PANELS.iter().position(|(panel, _)| {
+            here.as_ref().is_some_and(|e| e.closest(panel).ok().flatten().is_some())
+        });
+        let n = PANELS.len() as isize;
+        for step in 1..=n {
+            let next = (at.map_or(0, |a| a as isize) + by * step).rem_euclid(n) as usize;
+            let Some((panel, inside)) = PANELS.get(next) else { return };
+            if dom::focus_first(&format!("{panel}:not(.hidden) {inside}")) {
+                return;
+            }
+        }
     }
 
     /// Opens or closes an overlay.

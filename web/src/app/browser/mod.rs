@@ -15,7 +15,7 @@ use super::topics::{Topic, use_page, use_topic};
 use load::LoadView;
 
 /// The frame may show what is in it and nothing else: no scripts, no requests, no way out.
-const POLICY: &str = "<!doctype html><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; base-uri 'none'\"><meta name=\"color-scheme\" content=\"light\">";
+const POLICY: &str = "<!doctype html><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; base-uri 'none'\"><meta name=\"color-scheme\" content=\"light\"><base target=\"_blank\">";
 
 /// Paces there are for repeated requests: simulated milliseconds, and words.
 const PACES: [(u32, &str); 4] =
