@@ -146,11 +146,6 @@ impl Picture {
         changes
     }
 
-    /// Everything that was sent, for a window that opens later.
-    pub fn all(&self) -> Vec<ViewChange> {
-        self.sent.values().cloned().map(ViewChange::Upsert).collect()
-    }
-
     /// Counts of requests change without the API noticing.
     fn follow_traffic(&mut self, changes: &mut Vec<ViewChange>) {
         let busy: Vec<(String, String)> = self
