@@ -31,6 +31,13 @@ pub fn pretty_typed(v: &Value) -> String {
     out
 }
 
+/// [`pretty_typed`] on one line, as servers answer.
+pub fn compact_typed(v: &Value) -> String {
+    let mut out = String::new();
+    write_ordered(v, None, 0, true, &mut out);
+    out
+}
+
 /// Fields that stand before others in Go's types, and their order.
 const FIRST: &[&str] = &[
     "kind",

@@ -137,8 +137,7 @@ fn host(sim: &Sim) -> Rc<Machine> {
          current-context: minikube\nkind: Config\nusers:\n- name: minikube\n  user:\n    \
          token: secret\n"
     );
-    fs.write("/root/.kube/config", config.clone(), now).expect("a kubeconfig");
-    fs.write("/play/kc", config, now).expect("a kubeconfig");
+    fs.write("/root/.kube/config", config, now).expect("a kubeconfig");
     let env: BTreeMap<String, String> =
         [("HOME", "/root"), ("PATH", "/usr/bin"), ("TZ", "UTC"), ("TMPDIR", ".")]
             .into_iter()
@@ -227,7 +226,7 @@ fn kubelets(client: &Client) -> Subscription {
         }
         let client = own.clone();
         if pod.metadata.deletion_timestamp.is_some() {
-            own.sim().after(Duration::from_millis(100), move || {
+            own.sim().after(Duration::from_millis(700), move || {
                 let now = DeleteOptions { grace_seconds: Some(0), ..Default::default() };
                 let _ = client.delete::<Pod>(&ns, &name, &now);
             });

@@ -7,7 +7,10 @@ use serde_json::Value;
 use super::{
     Cx, Error,
     flags::{Flag, Parsed},
-    print::{custom_columns::CustomColumns, jsonpath::JsonPath, tabwriter::Tabwriter},
+    print::{
+        custom_columns::CustomColumns, gotemplate::Template, jsonpath::JsonPath,
+        tabwriter::Tabwriter,
+    },
 };
 use crate::api::{gofmt::quote, json, yaml};
 
@@ -60,6 +63,7 @@ enum Format {
     Kyaml,
     JsonPath { template: String, path: JsonPath, as_json: bool },
     Columns(CustomColumns),
+    Go { text: String, template: Template },
 }
 
 impl Printer {
@@ -129,6 +133,15 @@ impl Printer {
                     .map_err(|e| Error::plain(format!("error parsing jsonpath {template}, {e}")))?;
                 Format::JsonPath { template, path, as_json: kind == "jsonpath-as-json" }
             }
+            "go-template" | "go-template-file" | "template" | "templatefile" => {
+                if argument.is_empty() {
+                    return Err(Error::plain("template format specified but no template given"));
+                }
+                let text = if kind.ends_with("file") { read(&argument)? } else { argument };
+                let template = Template::new(&text, p.bool("allow-missing-template-keys"))
+                    .map_err(|e| Error::plain(format!("error parsing template {text}, {e}\n")))?;
+                Format::Go { text, template }
+            }
             "custom-columns" if columns => {
                 Format::Columns(CustomColumns::from_spec(&argument, p.bool("no-headers"))?)
             }
@@ -186,6 +199,9 @@ impl Printer {
                     if *as_json { path.execute_as_json(object) } else { path.execute(object) };
                 result.map_err(|e| template_error("jsonpath", template, &e, object))?
             }
+            Format::Go { text, template } => template.execute(object).map_err(|e| {
+                Error::plain(format!("error executing template {}: {e}", quote(text)))
+            })?,
             Format::Columns(columns) => {
                 columns.print(object, &mut self.tabs)?;
                 self.tabs.flush()

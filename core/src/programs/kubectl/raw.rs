@@ -27,7 +27,7 @@ pub fn get(conn: &Conn, uri: &str) -> Result<String, Error> {
         ["apis", group, version, rest @ ..] => objects(conn, group, version, rest, query)?,
         _ => return Err(missing()),
     };
-    Ok(gojson::compact(&value) + "\n")
+    Ok(gojson::compact_typed(&value) + "\n")
 }
 
 fn missing() -> Error {

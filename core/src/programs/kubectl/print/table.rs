@@ -88,7 +88,7 @@ fn write_row(row: &Row, shown: &[usize], options: &Options, out: &mut Tabwriter)
     }
     let label = |key: &String| meta.labels.as_ref().and_then(|l| l.get(key)).cloned();
     for key in &options.column_labels {
-        cells.push(label(key).unwrap_or_else(|| "<none>".into()));
+        cells.push(label(key).unwrap_or_default());
     }
     if options.show_labels {
         cells.push(format_labels(meta.labels.as_ref()));
@@ -182,9 +182,9 @@ mod tests {
                 ..Options::default()
             },
             expect![[r#"
-                EVENT        NAME    READY   RESTARTS   TIER    NO       LABELS
-                ADDED        alpha   1/1     0          alpha   <none>   app=shop,x/tier=alpha
-                ADDED        b       1/1     0          b       <none>   app=shop,x/tier=b
+                EVENT        NAME    READY   RESTARTS   TIER    NO    LABELS
+                ADDED        alpha   1/1     0          alpha         app=shop,x/tier=alpha
+                ADDED        b       1/1     0          b             app=shop,x/tier=b
             "#]],
         );
     }

@@ -20,8 +20,12 @@ pub static COMMAND: Command = Command {
     flags: &[
         &[
             Flag::bool("all-namespaces", false, "In all namespaces.").short("A"),
-            Flag::int("chunk-size", "500", "How many objects to ask for at once; the sandbox's \
-                server sends them all."),
+            Flag::int(
+                "chunk-size",
+                "500",
+                "How many objects to ask for at once; the sandbox's \
+                server sends them all.",
+            ),
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
             Flag::bool("show-events", true, "Show the objects' events too."),
         ],

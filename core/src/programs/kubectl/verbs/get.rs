@@ -230,9 +230,18 @@ async fn tables(
     let mut out = Tabwriter::table();
     let mut printer = TablePrinter::default();
     let mut last: Option<Rc<Kind>> = None;
+    if groups.len() > 1 && !p.str("sort-by").is_empty() {
+        // Upstream looks for the field in the tables themselves, where it is not.
+        let path = crate::programs::kubectl::print::jsonpath::relaxed(p.str("sort-by"))?;
+        let text = format!("couldn't find any field with path \"{path}\" in the list of objects");
+        return Err(Error::plain(text));
+    }
     for (kind, objects) in groups {
         let mut table = conn.client.table(kind.id, &objects);
-        sort_table(&mut table, p)?;
+        // What cannot be sorted is not shown; upstream does not tell why either.
+        if objects.len() > 1 && sort_table(&mut table, p).is_err() {
+            table.rows.clear();
+        }
         let mut options = options(p);
         options.with_namespace = query.all_namespaces && kind.namespaced;
         if with_kind {

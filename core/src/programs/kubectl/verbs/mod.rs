@@ -95,7 +95,8 @@ fn selects(selector: &crate::api::selector::Selector, object: &serde_json::Value
 }
 
 /// What can be done with objects of every kind here, as discovery names it.
-pub const VERBS: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+pub const VERBS: &[&str] =
+    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// The heads of the root's help.
 pub const GROUPS: Groups = &[

@@ -99,6 +99,30 @@ async fn explain(cx: Cx, p: Parsed) -> Result<(), Error> {
     Err(Error::plain("this sandbox has no descriptions of fields yet, so nothing can be explained"))
 }
 
+/// `kubectl autoscale`
+pub static AUTOSCALE: Command = Command {
+    name: "autoscale",
+    usage: "autoscale (-f FILENAME | TYPE NAME) [--min=MINPODS] --max=MAXPODS [--cpu=CPU]",
+    short: "Let load decide how many pods there are",
+    examples: "# Between two and ten. Not simulated\n\
+               kubectl autoscale deployment web --min=2 --max=10",
+    flags: &[&[
+        Flag::str("cpu", "", "The use of processors to aim for."),
+        Flag::int32("max", "-1", "At most so many pods."),
+        Flag::int32("min", "-1", "At least so many pods."),
+    ]],
+    run: Some(|_, p| {
+        Box::pin(async move {
+            if !p.changed("max") {
+                return Err(Error::plain("required flag(s) \"max\" not set"));
+            }
+            Err(Error::plain("autoscaling is not simulated in this sandbox"))
+        })
+    }),
+    complete: Complete::Resources,
+    ..Command::EMPTY
+};
+
 /// Verbs that exist and whose subject is not simulated.
 macro_rules! absent {
     ($($constant:ident $name:literal $short:literal $what:literal;)*) => {
@@ -117,7 +141,6 @@ macro_rules! absent {
 }
 
 absent! {
-    AUTOSCALE "autoscale" "Let load decide how many pods there are" "autoscaling is";
     CERTIFICATE "certificate" "Approve or deny requests for certificates" "certificate requests are";
     DEBUG "debug" "Look into pods with debugging containers" "debugging containers are";
     DIFF "diff" "Show what apply would change" "kubectl diff is";

@@ -61,6 +61,7 @@ pub static COMMAND: Command = Command {
         &secret::COMMAND,
         &service::COMMAND,
         &serviceaccount::COMMAND,
+        &serviceaccount::TOKEN,
     ],
     run: Some(|cx, p| Box::pin(run(cx, p))),
     ..Command::EMPTY
@@ -72,10 +73,7 @@ const SHARED: &[Flag] =
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if !manifest::given(&p) {
-        cx.err("Error: must specify one of -f and -k\n\n").await;
-        let way = [&super::ROOT, &COMMAND];
-        cx.err(&crate::programs::kubectl::flags::help::help(&way, super::GROUPS, None)).await;
-        return Err(Error::Exit(1));
+        return Err(Error::plain("must specify one of -f and -k"));
     }
     if !p.args.is_empty() {
         let args = p.args.join(" ");
