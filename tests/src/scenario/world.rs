@@ -15,7 +15,10 @@ use sandbar_core::{
 };
 use serde_json::{Value, json};
 
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service, ServiceAccount};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{Namespace, Node, Pod, Service, ServiceAccount},
+};
 
 /// Where the API server answers.
 const ADDRESS: &str = "192.168.49.2:8443";
@@ -55,7 +58,9 @@ impl World {
             make::<Namespace>(&client, json!({"metadata": {"name": name}}));
         }
         for number in 1..=3 {
-            node(&client, &format!("node-{number}"));
+            let name = format!("node-{number}");
+            node(&client, &name);
+            sim.spawn(heartbeat(client.clone(), name));
         }
         service(&client);
         let manager = Manager::start(&client);
@@ -183,6 +188,27 @@ fn node(client: &Client, name: &str) {
             },
         }),
     );
+}
+
+/// A node's lease, renewed as kubelets do.
+async fn heartbeat(client: Client, node: String) {
+    loop {
+        let now = client.sim().now().to_micro();
+        let mut lease = client.find::<Lease>("kube-node-lease", &node).map_or_else(
+            || {
+                from_value(json!({"metadata": {"name": node, "namespace": "kube-node-lease"},
+                "spec": {"holderIdentity": node, "leaseDurationSeconds": 40}}))
+                .expect("a lease")
+            },
+            |lease: Rc<Lease>| (*lease).clone(),
+        );
+        lease.spec.get_or_insert_default().renew_time = Some(now);
+        let _ = match lease.metadata.resource_version {
+            Some(_) => client.update(lease),
+            None => client.create(lease),
+        };
+        client.sim().sleep(Duration::from_secs(10)).await;
+    }
 }
 
 fn service(client: &Client) {
