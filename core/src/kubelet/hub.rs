@@ -9,7 +9,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret};
 
 use super::{Inner, Uid};
 use crate::{
@@ -47,7 +47,8 @@ impl Hub {
             subscription: RefCell::default(),
         });
         let weak = Rc::downgrade(&hub);
-        let subscription = client.on_change(&[Pod::ID, ConfigMap::ID, Secret::ID], move |change| {
+        let kinds = [Pod::ID, ConfigMap::ID, Secret::ID, Node::ID];
+        let subscription = client.on_change(&kinds, move |change| {
             if let Some(hub) = weak.upgrade() {
                 hub.changed(change);
             }
@@ -61,6 +62,13 @@ impl Hub {
     }
 
     fn changed(&self, change: &Change) {
+        if let Some(node) = change.object.downcast::<Node>() {
+            // The node IPAM controller gives a new node its range after it has registered.
+            if let Some(kubelet) = self.kubelet(change.object.name()) {
+                kubelet.take_pod_cidr(node);
+            }
+            return;
+        }
         if change.kind != Pod::ID {
             return self.source_changed(change);
         }
