@@ -17,6 +17,7 @@ mod cut;
 mod date;
 mod df;
 mod dirname;
+mod docker;
 mod du;
 mod echo;
 mod edit;
@@ -107,6 +108,7 @@ pub static PROGRAMS: &[&Program] = &[
     &date::PROGRAM,
     &df::PROGRAM,
     &dirname::PROGRAM,
+    &docker::PROGRAM,
     &du::PROGRAM,
     &echo::PROGRAM,
     &edit::PROGRAM,

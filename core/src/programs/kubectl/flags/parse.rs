@@ -29,6 +29,24 @@ impl Parsed {
         flags: impl Iterator<Item = &'static Flag>,
         args: &[String],
     ) -> Result<Parsed, String> {
+        Parsed::read_mixed(path, flags, args, true)
+    }
+
+    /// As [`Parsed::read`], but flags end at the first argument: what follows is another command's.
+    pub fn read_leading(
+        path: &str,
+        flags: impl Iterator<Item = &'static Flag>,
+        args: &[String],
+    ) -> Result<Parsed, String> {
+        Parsed::read_mixed(path, flags, args, false)
+    }
+
+    fn read_mixed(
+        path: &str,
+        flags: impl Iterator<Item = &'static Flag>,
+        args: &[String],
+        mixed: bool,
+    ) -> Result<Parsed, String> {
         let mut parsed = Parsed { path: path.to_owned(), ..Parsed::default() };
         for flag in flags {
             parsed.flags.entry(flag.name).or_insert(flag);
@@ -44,6 +62,9 @@ impl Parsed {
                 parsed.shorts(&arg[1..], &mut rest)?;
             } else {
                 parsed.args.push(arg.clone());
+                if !mixed {
+                    parsed.args.extend(rest.by_ref().cloned());
+                }
             }
         }
         Ok(parsed)
