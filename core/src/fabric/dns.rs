@@ -131,7 +131,8 @@ impl ResolvConf {
                 Some("search") => conf.search = words.map(str::to_string).collect(),
                 Some("domain") => conf.search = words.take(1).map(str::to_string).collect(),
                 Some("options") => {
-                    let ndots = words.filter_map(|w| w.strip_prefix("ndots:")?.parse().ok()).next_back();
+                    let ndots =
+                        words.filter_map(|w| w.strip_prefix("ndots:")?.parse().ok()).next_back();
                     conf.ndots = ndots.unwrap_or(conf.ndots);
                 }
                 _ => {}

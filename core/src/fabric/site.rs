@@ -204,6 +204,14 @@ impl Site {
         self.0.subnets.borrow_mut().push(range);
     }
 
+    /// Tells the networks it is on that a range is behind it (what a network plugin does with a
+    /// node's range of pod addresses).
+    pub fn announce(&self, range: Cidr) {
+        for interface in self.0.interfaces.borrow().iter() {
+            interface.network.add_route(range, self);
+        }
+    }
+
     /// A range it reaches through another site (`ip route add`), before any network's routes.
     pub fn add_route(&self, range: Cidr, via: &Site) {
         self.0.routes.borrow_mut().insert((range.prefix(), range.base()), via.clone());

@@ -108,11 +108,10 @@ impl Proc {
         }
         let mut slice = WRITE_SLICE;
         match self.io.get(fd) {
-            Fd::PipeWriter(pipe)
-                if !pipe.write(bytes).await && !self.ignores(Signal::Pipe) => {
-                    self.process.end(ExitStatus::Signal(Signal::Pipe));
-                    pending::<()>().await;
-                }
+            Fd::PipeWriter(pipe) if !pipe.write(bytes).await && !self.ignores(Signal::Pipe) => {
+                self.process.end(ExitStatus::Signal(Signal::Pipe));
+                pending::<()>().await;
+            }
             Fd::Tty(tty) => {
                 tty.write(bytes);
                 slice = TTY_SLICE;

@@ -107,7 +107,8 @@ impl Networks {
         let wire = self.fabric.network(range);
         if let (Some(host), Some(gateway)) = (&self.host, range.nth(1)) {
             host.site().add_subnet(range);
-            host.site().join(&wire, gateway, true);
+            // The machine itself learns no routes: pods are reached from nodes only.
+            host.site().join(&wire, gateway, false);
         }
         let network = Rc::new(DockerNetwork {
             name: name.to_string(),
@@ -147,6 +148,7 @@ impl Networks {
         *self.pods.borrow_mut() = Some(Pool::new(range, false));
         if let Some(host) = &self.host {
             host.site().add_subnet(range);
+            host.site().announce(range);
         }
     }
 

@@ -28,7 +28,8 @@ fn world(image: &str) -> World {
     let fs = def.image().files();
     let now = sim.now();
     fs.write("/etc/hosts", "127.0.0.1 localhost\n10.244.0.6 web\n10.244.0.99 gone\n", now).unwrap();
-    let resolv = "nameserver 10.244.0.2\nsearch ns.svc.cluster.local svc.cluster.local\noptions ndots:5\n";
+    let resolv =
+        "nameserver 10.244.0.2\nsearch ns.svc.cluster.local svc.cluster.local\noptions ndots:5\n";
     fs.write("/etc/resolv.conf", resolv, now).unwrap();
     for name in ["curl", "nc", "nslookup", "ping", "wget"] {
         fs.install(&format!("/bin/{name}"), name, now).unwrap();
@@ -104,7 +105,8 @@ impl World {
     }
 
     fn all(&self, lines: &[&str], want: Expect) {
-        let all: String = lines.iter().map(|line| format!("$ {line}\n{}", self.run(line))).collect();
+        let all: String =
+            lines.iter().map(|line| format!("$ {line}\n{}", self.run(line))).collect();
         want.assert_eq(&all);
     }
 }
@@ -215,7 +217,9 @@ fn wget_has_two_faces() {
         "wget nosuch",
         "wget http://web/",
     ];
-    world("busybox").all(&lines, expect![[r#"
+    world("busybox").all(
+        &lines,
+        expect![[r#"
         $ wget -O - http://web
         Connecting to web (10.244.0.6:80)
         writing to stdout
@@ -245,8 +249,11 @@ fn wget_has_two_faces() {
         saving to 'index.html'
         index.html           100% |********************************|    15  0:00:00 ETA
         'index.html' saved
-    "#]]);
-    world("debian").all(&lines, expect![[r#"
+    "#]],
+    );
+    world("debian").all(
+        &lines,
+        expect![[r#"
         $ wget -O - http://web
         --2026-09-21 14:13:20--  http://web/
         Resolving web (web)... 10.244.0.6
@@ -297,7 +304,8 @@ fn wget_has_two_faces() {
 
         2026-09-21 14:13:22 (25.3 MB/s) - ‘index.html’ saved [15/15]
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -314,7 +322,9 @@ fn ping_nslookup_and_nc() {
         "nc -zv web 81",
         "ip -br addr",
     ];
-    world("busybox").all(&lines, expect![[r#"
+    world("busybox").all(
+        &lines,
+        expect![[r#"
         $ ping -c 2 web
         PING web (10.244.0.6): 56 data bytes
         64 bytes from 10.244.0.6: seq=0 ttl=64 time=0.119 ms
@@ -378,8 +388,11 @@ fn ping_nslookup_and_nc() {
         $ ip -br addr
         lo               UNKNOWN        127.0.0.1/8 
         eth0             UP             10.244.0.5/24 
-    "#]]);
-    world("debian").all(&lines[..9], expect![[r#"
+    "#]],
+    );
+    world("debian").all(
+        &lines[..9],
+        expect![[r#"
         $ ping -c 2 web
         PING web (10.244.0.6) 56(84) bytes of data.
         64 bytes from 10.244.0.6: icmp_seq=1 ttl=64 time=0.119 ms
@@ -428,5 +441,6 @@ fn ping_nslookup_and_nc() {
         $ nc -zv web 81
         nc: connect to web (10.244.0.6) port 81 (tcp) failed: Connection refused
         [exit Some(1)]
-    "#]]);
+    "#]],
+    );
 }
