@@ -452,6 +452,9 @@ impl Engine {
         if self.0.running.replace(true) {
             return;
         }
+        if let Some(endpoint) = self.machine().and_then(|machine| machine.get::<Endpoint>()) {
+            self.networks().replug(&endpoint);
+        }
         for container in self.containers() {
             self.start_by_policy(&container);
         }

@@ -27,7 +27,8 @@ const PORTS_RULE: &str = "10-hostports";
 /// The networks of one engine.
 pub struct Networks {
     fabric: Fabric,
-    host: Option<Endpoint>,
+    /// The machine's own endpoint; another one each time the machine is switched on.
+    host: RefCell<Option<Endpoint>>,
     named: RefCell<BTreeMap<String, Rc<DockerNetwork>>>,
     pods: RefCell<Option<Pool>>,
     published: Rc<PortMap>,
@@ -83,14 +84,14 @@ impl Networks {
     pub(super) fn new(fabric: &Fabric, host: Option<Endpoint>) -> Self {
         let networks = Networks {
             fabric: fabric.clone(),
-            host,
+            host: RefCell::new(host),
             named: RefCell::default(),
             pods: RefCell::default(),
             published: Rc::default(),
             next_port: Cell::new(32_768),
         };
         let _ = networks.create(BRIDGE, Cidr::new(BRIDGE_RANGE.0, BRIDGE_RANGE.1));
-        if let Some(host) = &networks.host {
+        if let Some(host) = networks.host() {
             host.site().set_port_map(PORTS_RULE, Some(networks.published.clone()));
         }
         networks
@@ -105,10 +106,8 @@ impl Networks {
             return Err(EngineError::new(format!("network with name {name} already exists")));
         }
         let wire = self.fabric.network(range);
-        if let (Some(host), Some(gateway)) = (&self.host, range.nth(1)) {
-            host.site().add_subnet(range);
-            // The machine itself learns no routes: pods are reached from nodes only.
-            host.site().join(&wire, gateway, false);
+        if let Some(host) = self.host() {
+            plug(&host, &wire, range);
         }
         let network = Rc::new(DockerNetwork {
             name: name.to_string(),
@@ -124,7 +123,7 @@ impl Networks {
     /// Takes a network away; whether it was there.
     pub fn remove(&self, name: &str) -> bool {
         let gone = self.named.borrow_mut().remove(name);
-        if let (Some(network), Some(host)) = (&gone, &self.host) {
+        if let (Some(network), Some(host)) = (&gone, self.host()) {
             host.site().leave(&network.wire);
         }
         gone.is_some()
@@ -146,15 +145,31 @@ impl Networks {
             return;
         }
         *self.pods.borrow_mut() = Some(Pool::new(range, false));
-        if let Some(host) = &self.host {
+        if let Some(host) = self.host() {
             host.site().add_subnet(range);
             host.site().announce(range);
         }
     }
 
+    /// The machine was switched on again and has another endpoint: everything is plugged in anew.
+    pub(super) fn replug(&self, host: &Endpoint) {
+        if self.host().is_some_and(|old| old.same_as(host)) {
+            return;
+        }
+        *self.host.borrow_mut() = Some(host.clone());
+        for network in self.list() {
+            plug(host, &network.wire, network.range);
+        }
+        if let Some(pool) = &*self.pods.borrow() {
+            host.site().add_subnet(pool.range);
+            host.site().announce(pool.range);
+        }
+        host.site().set_port_map(PORTS_RULE, Some(self.published.clone()));
+    }
+
     /// The machine's own endpoint.
-    pub fn host(&self) -> Option<&Endpoint> {
-        self.host.as_ref()
+    pub fn host(&self) -> Option<Endpoint> {
+        self.host.borrow().clone()
     }
 
     fn publish(&self, container: &Container, to: Ipv4Addr) -> Result<(), EngineError> {
@@ -165,7 +180,7 @@ impl Networks {
             if binding.host_port == 0 {
                 binding.host_port = self.free_port();
             }
-            let listening = self.host.as_ref().is_some_and(|host| {
+            let listening = self.host().is_some_and(|host| {
                 host.listening().iter().any(|(port, _)| *port == binding.host_port)
             });
             if self.published.contains(proto, binding.host_port) || (listening && !wanted.udp) {
@@ -215,7 +230,7 @@ impl Engine {
         let networks = self.networks();
         let name = container.machine.hostname();
         let endpoint = match &container.spec.network {
-            NetworkMode::Host => networks.host.clone(),
+            NetworkMode::Host => networks.host(),
             NetworkMode::None => Some(networks.fabric.isolated(&name)),
             NetworkMode::Container(id) => {
                 let other = self.find(id)?;
@@ -256,7 +271,7 @@ impl Engine {
 
     fn behind_host(&self, name: &str, address: Ipv4Addr) -> Option<Endpoint> {
         let networks = self.networks();
-        match &networks.host {
+        match networks.host() {
             Some(host) => Some(networks.fabric.pod(host.site(), name, address)),
             None => Some(networks.fabric.isolated(name)),
         }
@@ -346,6 +361,15 @@ impl Networks {
         if let Some(network) = self.get(network) {
             network.pool.borrow_mut().used.remove(address);
         }
+    }
+}
+
+/// Gives a machine the first address of a network.
+fn plug(host: &Endpoint, wire: &Network, range: Cidr) {
+    if let Some(gateway) = range.nth(1) {
+        host.site().add_subnet(range);
+        // The machine itself learns no routes: pods are reached from nodes only.
+        host.site().join(wire, gateway, false);
     }
 }
 
