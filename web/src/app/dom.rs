@@ -47,6 +47,11 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Whether the keyboard is nowhere.
+pub fn nothing_has_focus() -> bool {
+    gloo::utils::document().active_element().is_none_or(|e| e.tag_name() == "BODY")
+}
+
 /// Gives the keyboard to the first element that matches and can be seen; whether there is one.
 pub fn focus_first(selector: &str) -> bool {
     let found = gloo::utils::document().query_selector(selector).ok().flatten();

@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::KeyboardEvent;
 
 use super::commands::COMMANDS;
+use super::dom::nothing_has_focus;
 use super::page::Page;
 use super::ui::Overlay;
 
@@ -48,9 +49,10 @@ fn pressed(page: &Page, event: &KeyboardEvent) -> bool {
     }
     let plain = !event.ctrl_key() && !event.meta_key() && !event.alt_key();
     if plain && overlay.is_none() && event.key().chars().count() == 1 && nothing_has_focus() {
-        // Typing with the keyboard nowhere means the terminal; the character itself still arrives there.
+        // Typing with the keyboard nowhere means the terminal.
         page.focus_terminal();
-        return false;
+        page.send_keys(&event.key());
+        return true;
     }
     let Some(command) = COMMANDS.iter().find(|c| !c.keys.is_empty() && c.keys == chord) else {
         return false;
@@ -63,10 +65,6 @@ fn pressed(page: &Page, event: &KeyboardEvent) -> bool {
     }
     (command.run)(page);
     true
-}
-
-fn nothing_has_focus() -> bool {
-    gloo::utils::document().active_element().is_none_or(|e| e.tag_name() == "BODY")
 }
 
 fn run_true(act: impl FnOnce()) -> bool {

@@ -102,7 +102,7 @@ fn route(row: &RouteRow, state: &str, ghost: bool) -> Html {
     let tone = of_route(state);
     html! {
         <tr key={format!("{}:{}{ghost}", row.ip, row.port)} class={classes!(tone.name(), ghost.then_some("ghost"))}>
-            <td class="mono">{ format!("{}:{}", row.ip, row.port) }</td>
+            <td class="mono" title={format!("{}:{}", row.ip, row.port)}>{ format!("{}:{}", row.ip, row.port) }</td>
             <td class="routed" title={row.pod.clone()}><span>{ short(&row.pod) }</span></td>
             <td class="state">{ shape(tone) }{ state }</td>
             <td class="r num">{ row.requests }</td>

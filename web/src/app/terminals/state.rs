@@ -14,6 +14,8 @@ use crate::app::ui::Place;
 
 /// A command is said to run once it has for this long, so that quick ones don't flicker.
 const RUNS_AFTER_MS: u32 = 900;
+/// By now what was asked for has been drawn, real milliseconds.
+const SETTLED_MS: u32 = 60;
 /// Real milliseconds between two characters typed for the person.
 const TYPE_MS: u32 = 14;
 
@@ -254,8 +256,19 @@ impl Page {
         }
     }
 
-    /// Gives the active terminal the keyboard.
+    /// Gives the active terminal the keyboard, at once if it can be seen, else once it is drawn.
     pub fn focus_terminal(&self) {
+        self.focus_active();
+        let page = self.clone();
+        Timeout::new(SETTLED_MS, move || {
+            if page.ui.borrow().overlay.is_none() && dom::nothing_has_focus() {
+                page.focus_active();
+            }
+        })
+        .forget();
+    }
+
+    fn focus_active(&self) {
         let id = self.terminals.borrow().active();
         let emulator = self.terminals.borrow().emulator(id);
         if let Some(emulator) = emulator {
@@ -418,6 +431,10 @@ impl Page {
     /// Types a command visibly, with Enter, where a prompt waits for it: in the active terminal if
     /// nothing runs there, else in another that is free, else in a new one.
     pub fn type_for_me(&self, command: &str) {
+        if command.starts_with("watch ") && self.terminals.borrow().panes.1.is_none() {
+            // It stays: beside the terminal in which the work goes on.
+            self.split_terminal();
+        }
         let free = {
             let terminals = self.terminals.borrow();
             let idle = |t: &&Tab| t.running.is_none() && !t.ended;
