@@ -323,13 +323,6 @@ fn keep_system_metadata(new: &mut ObjectMeta, old: &ObjectMeta) {
     if new.generate_name.is_none() {
         new.generate_name.clone_from(&old.generate_name);
     }
-    if old.deletion_timestamp.is_some() {
-        // Finalizers can only go once deletion began.
-        let had = old.finalizers.clone().unwrap_or_default();
-        if let Some(finalizers) = &mut new.finalizers {
-            finalizers.retain(|f| had.contains(f));
-        }
-    }
     if new.finalizers.as_ref().is_some_and(Vec::is_empty) {
         new.finalizers = None;
     }
@@ -337,6 +330,22 @@ fn keep_system_metadata(new: &mut ObjectMeta, old: &ObjectMeta) {
 
 fn immutable_metadata(new: &ObjectMeta, old: &ObjectMeta) -> Vec<FieldError> {
     let mut errors = Vec::new();
+    if old.deletion_timestamp.is_some() {
+        // Finalizers can only go once deletion began.
+        let had = old.finalizers.as_deref().unwrap_or_default();
+        let mut added: Vec<_> = new.finalizers.iter().flatten().collect();
+        added.retain(|f| !had.contains(f));
+        added.sort();
+        if !added.is_empty() {
+            let list: Vec<_> = added.iter().map(|f| gofmt::quote(f)).collect();
+            let why = format!(
+                "no new finalizers can be added if the object is being deleted, found new \
+                 finalizers []string{{{}}}",
+                list.join(", ")
+            );
+            errors.push(FieldError::forbidden("metadata.finalizers", &why));
+        }
+    }
     if new.namespace != old.namespace {
         let value = new.namespace.as_deref().unwrap_or_default();
         errors.push(FieldError::invalid_str("metadata.namespace", value, "field is immutable"));

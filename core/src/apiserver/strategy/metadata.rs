@@ -25,6 +25,9 @@ const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-',
     must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or \
     '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 
+/// Finalizers that need no domain.
+const STANDARD_FINALIZERS: &[&str] = &["foregroundDeletion", "kubernetes", "orphan"];
+
 /// Largest size of all annotations together.
 const ANNOTATIONS_MAX: usize = 256 * 1024;
 
@@ -51,10 +54,23 @@ pub fn meta_errors(kind: &Kind, rule: NameRule, meta: &ObjectMeta) -> Vec<FieldE
             errors.push(FieldError::invalid_str("metadata.annotations", key, &why));
         }
     }
+    for (i, finalizer) in meta.finalizers.iter().flatten().enumerate() {
+        errors.extend(finalizer_error(i, finalizer));
+    }
     if size > ANNOTATIONS_MAX {
         errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS_MAX));
     }
     errors
+}
+
+/// Finalizers are known ones or say whose they are.
+fn finalizer_error(i: usize, name: &str) -> Option<FieldError> {
+    let why = match qualified_name_error(name) {
+        Some(why) => why,
+        None if name.contains('/') || STANDARD_FINALIZERS.contains(&name) => return None,
+        None => "name is neither a standard finalizer name nor is it fully qualified".into(),
+    };
+    Some(FieldError::invalid_str(format!("metadata.finalizers[{i}]"), name, &why))
 }
 
 /// What is wrong with one label.

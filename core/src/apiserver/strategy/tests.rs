@@ -486,3 +486,25 @@ fn an_evicted_pod_knows_why() {
     assert!(pod["metadata"]["deletionTimestamp"].is_string());
     assert_eq!(pod["status"]["conditions"][0]["reason"], "EvictionByEvictionAPI");
 }
+
+#[test]
+fn finalizers_say_whose_they_are_and_come_before_deletion() {
+    let (api, cx) = api();
+    let named = |list: &str| format!("{{metadata: {{name: c, finalizers: [{list}]}}}}");
+    let got = refusal(create(&api, &cx, ConfigMap::ID, &named("nodomain")));
+    assert_eq!(
+        got,
+        ["metadata.finalizers[0]: Invalid value: \"nodomain\": name is neither a standard \
+          finalizer name nor is it fully qualified"]
+    );
+    create(&api, &cx, ConfigMap::ID, &named("example.com/hold")).unwrap();
+    api.delete(&cx, ConfigMap::ID, "default", "c", &Default::default()).unwrap();
+    let patch = json!({"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}});
+    let key = ("default", "c");
+    let got = api.patch(&cx, ConfigMap::ID, key, (PatchType::Merge, &patch), Subresource::Main);
+    assert_eq!(
+        refusal(got),
+        ["metadata.finalizers: Forbidden: no new finalizers can be added if the object is being \
+          deleted, found new finalizers []string{\"example.com/more\"}"]
+    );
+}
