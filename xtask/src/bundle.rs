@@ -114,7 +114,7 @@ fn bindgen(profile: Profile, bin: &str, work: &Path) -> Res {
 }
 
 fn optimise(wasm: &Path) -> Res {
-    let mut opt = cmd("node", &["node_modules/binaryen/bin/wasm-opt", "-Os"]);
+    let mut opt = cmd("node", &["node_modules/binaryen/bin/wasm-opt", "-Oz"]);
     for feature in [
         "bulk-memory",
         "bulk-memory-opt",
