@@ -19,7 +19,8 @@ pub fn play(path: &Path, rules: &Rules) -> Vec<Pair> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let scenario = fs::read_to_string(path).expect("a scenario");
     let recording = fs::read_to_string(path.with_extension("txt")).expect("its recording");
-    let got = record(&scenario);
+    let world = if stem.starts_with("live-") { World::whole() } else { World::new() };
+    let got = record(world, &scenario);
     let (wanted, got) = (commands(&rules.normal(&recording)), commands(&rules.normal(&got)));
     let count = wanted.len().max(got.len());
     let missing = || "(missing)".to_owned();
@@ -38,8 +39,7 @@ fn commands(text: &str) -> Vec<String> {
 }
 
 /// What a scenario's commands answer here, in the form of a recording.
-pub fn record(scenario: &str) -> String {
-    let world = World::new();
+pub fn record(mut world: World, scenario: &str) -> String {
     let mut out = Vec::new();
     let mut file: Option<(String, String)> = None;
     for line in scenario.lines() {
@@ -71,13 +71,13 @@ pub fn record(scenario: &str) -> String {
                 out.push(format!("~ {command}\n(never succeeded)\n"));
             }
         } else if let Some(command) = line.strip_prefix("$ ") {
-            out.push(answer(&world, command));
+            out.push(answer(&mut world, command));
         }
     }
     out.join("\n")
 }
 
-fn answer(world: &World, command: &str) -> String {
+fn answer(world: &mut World, command: &str) -> String {
     let Some(answer) = world.run(command) else {
         return format!("$ {command}\n(does not end)\n");
     };

@@ -11,6 +11,7 @@ use sandbar_core::{
     machine::{Command, Fd, Machine, MachineSpec, fs::Fs},
     programs,
     scheduler::Scheduler,
+    session::Session,
     sim::{Sim, Time},
 };
 use serde_json::{Value, json};
@@ -28,13 +29,16 @@ const COMMAND: Duration = Duration::from_millis(300);
 
 /// Everything that a scenario is played in.
 pub struct World {
-    /// The clock.
-    pub sim: Sim,
-    /// The host that commands are typed on.
-    pub host: Rc<Machine>,
-    _manager: Manager,
-    _scheduler: Scheduler,
-    _stand_ins: Vec<Subscription>,
+    engine: Engine,
+    host: Rc<Machine>,
+}
+
+/// What moves the clock.
+enum Engine {
+    /// Three nodes whose kubelets are stand-ins.
+    Parts(Sim, Box<dyn std::any::Any>),
+    /// A whole sandbox with minikube.
+    Whole(Box<Session>),
 }
 
 /// What a command answered.
@@ -70,30 +74,73 @@ impl World {
         directory.serve(ADDRESS, &api, admin);
         let host = host(&sim);
         host.set(directory);
-        let world =
-            World { sim, host, _manager: manager, _scheduler: scheduler, _stand_ins: stand_ins };
+        let kept = Box::new((manager, scheduler, stand_ins));
+        let mut world = World { engine: Engine::Parts(sim, kept), host };
         world.pass(Duration::from_secs(120));
         world
     }
 
+    /// A sandbox in which `minikube start` was typed: real kubelet, containers, network.
+    pub fn whole() -> World {
+        let session = Session::new(7, Time::from_secs(1_795_000_000));
+        let host = session.host().clone();
+        let mut world = World { engine: Engine::Whole(Box::new(session)), host };
+        world.pass(Duration::from_secs(2));
+        let root = sandbar_core::machine::fs::Who::ROOT;
+        let fs = world.host.files().root();
+        fs.make_dirs("/play", world.now()).expect("a folder");
+        let _ = root;
+        let start = world.run("minikube start");
+        assert!(start.as_ref().is_some_and(|a| a.code == 0), "{:?}", start.map(|a| a.out + &a.err));
+        world.pass(Duration::from_secs(60));
+        world
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Time {
+        match &self.engine {
+            Engine::Parts(sim, _) => sim.now(),
+            Engine::Whole(session) => session.now(),
+        }
+    }
+
+    fn advance(&mut self, until: Time) -> bool {
+        match &mut self.engine {
+            Engine::Parts(sim, _) => sim.advance(until, 100_000).reached,
+            Engine::Whole(session) => {
+                let reached = session.advance(until, 100_000).reached;
+                session.take_outputs();
+                reached
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        match &self.engine {
+            Engine::Parts(sim, _) => sim.next_due(),
+            Engine::Whole(session) => session.next_due(),
+        }
+    }
+
     /// Lets simulated time pass.
-    pub fn pass(&self, time: Duration) {
-        let until = self.sim.now() + time;
-        while !self.sim.advance(until, 1_000_000).reached {}
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now() + time;
+        while !self.advance(until) {}
     }
 
     /// Runs a command line as `bash -c` does, in the scenario's folder; `None` if it does not end
     /// within three minutes.
-    pub fn run(&self, line: &str) -> Option<Answer> {
+    pub fn run(&mut self, line: &str) -> Option<Answer> {
         let (out, out_text) = Fd::capture();
         let (err, err_text) = Fd::capture();
         let mut command = Command::new(["bash", "-c", line]).stdout(out).stderr(err).cwd("/play");
         command.stdin = Some(Fd::Null);
+        command.env = Some(Rc::new(environment()));
         let child = self.host.spawn(command).ok()?;
-        let end = self.sim.now() + Duration::from_secs(180);
-        while child.status().is_none() && self.sim.now() < end {
-            let step = self.sim.next_due().unwrap_or(end).min(end);
-            self.sim.advance(step, 10_000);
+        let end = self.now() + Duration::from_secs(180);
+        while child.status().is_none() && self.now() < end {
+            let step = self.next_due().unwrap_or(end).min(end);
+            self.advance(step);
         }
         let code = child.status()?.code();
         self.pass(COMMAND);
@@ -107,7 +154,7 @@ impl World {
         let path = format!("/play/{name}");
         if let Some((folder, _)) = path.rsplit_once('/') {
             let fs = self.host.files().root();
-            let _ = fs.make_dirs(folder, self.sim.now());
+            let _ = fs.make_dirs(folder, self.now());
         }
         let root = sandbar_core::machine::fs::Who::ROOT;
         self.host.files().write(&path, text.as_bytes(), 0o644, root).expect("a file is written");
@@ -143,16 +190,20 @@ fn host(sim: &Sim) -> Rc<Machine> {
          token: secret\n"
     );
     fs.write("/root/.kube/config", config, now).expect("a kubeconfig");
-    let env: BTreeMap<String, String> =
-        [("HOME", "/root"), ("PATH", "/usr/bin"), ("TZ", "UTC"), ("TMPDIR", ".")]
-            .into_iter()
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .collect();
+    let env = environment();
     let spec = MachineSpec { hostname: "host".into(), fs, env, programs: programs::find };
     let machine = Machine::new(sim, spec);
     // The first process of a machine must not end.
     let _ = machine.spawn(Command::new(["sleep", "1000000000"]));
     machine
+}
+
+fn environment() -> BTreeMap<String, String> {
+    let path = "/usr/local/bin:/usr/bin:/usr/sbin";
+    [("HOME", "/root"), ("PATH", path), ("TZ", "UTC"), ("TMPDIR", ".")]
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
 }
 
 fn node(client: &Client, name: &str) {

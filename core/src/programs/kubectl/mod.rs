@@ -7,6 +7,7 @@
 //!
 //! Invariant: nothing here knows a cluster's insides; everything goes through [`crate::client`].
 
+pub mod complete;
 pub mod cx;
 pub mod describe;
 pub mod error;
@@ -35,7 +36,7 @@ pub const PROGRAM: Program = Program {
     name: "kubectl",
     summary: "controls the Kubernetes cluster manager",
     run: |proc| Box::pin(main(proc)),
-    complete: None,
+    complete: Some(complete::complete),
 };
 
 /// Runs a command line.

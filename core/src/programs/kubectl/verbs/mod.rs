@@ -5,9 +5,11 @@
 mod apply;
 mod auth;
 mod config;
+mod cp;
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod discovery;
 mod edit;
 mod events;
@@ -19,6 +21,7 @@ mod logs;
 mod nodes;
 mod options;
 mod patch;
+mod port_forward;
 mod replace;
 mod rollout;
 mod run;
@@ -62,11 +65,13 @@ pub static ROOT: Command = Command {
         &logs::COMMAND,
         &exec::ATTACH,
         &exec::EXEC,
+        &port_forward::COMMAND,
         &simple::PROXY,
+        &cp::COMMAND,
         &auth::COMMAND,
         &simple::DEBUG,
         &events::COMMAND,
-        &simple::DIFF,
+        &diff::COMMAND,
         &apply::COMMAND,
         &patch::COMMAND,
         &replace::COMMAND,

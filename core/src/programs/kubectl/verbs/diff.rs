@@ -1,0 +1,267 @@
+//! `kubectl diff`. Models `k8s.io/kubectl/pkg/cmd/diff`, and `diff -u -N` on what it compares.
+
+use serde_json::Value;
+
+use crate::{
+    api::{patch, yaml},
+    client::{FieldValidation, PatchType, Subresource},
+    programs::kubectl::{
+        Conn, Cx, Error,
+        flags::{Command, Flag, Parsed},
+        manifest::{self, Manifest},
+        output,
+        write::{self, LAST_APPLIED, at},
+    },
+};
+
+/// `kubectl diff`
+pub static COMMAND: Command = Command {
+    name: "diff",
+    usage: "diff -f FILENAME",
+    short: "Show what apply would change",
+    long: "Show what apply would change, as diff -u.\n\nThe exit code is 0 if nothing would change, 1 \
+           if something would, and more if it cannot be told.",
+    examples: "# What would web.yaml change?\nkubectl diff -f web.yaml",
+    flags: &[
+        &[
+            write::field_manager("kubectl-client-side-apply"),
+            Flag::str("selector", "", "Only objects with these labels.").short("l"),
+            Flag::bool("server-side", false, "Let the server merge. Not simulated."),
+            Flag::bool("show-managed-fields", false, "Show managedFields."),
+        ],
+        manifest::FLAGS,
+    ],
+    run: Some(|cx, p| {
+        Box::pin(async {
+            match run(cx, p).await {
+                Err(Error::Exit(1)) => Err(Error::Exit(1)),
+                Err(e) => Err(Error::Code(Box::new(e), 2)),
+                Ok(()) => Ok(()),
+            }
+        })
+    }),
+    ..Command::EMPTY
+};
+
+async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
+    if !manifest::given(&p) {
+        return Err(Error::plain("must specify one of -f and -k"));
+    }
+    if p.bool("server-side") {
+        return Err(Error::plain("--server-side is not simulated in this sandbox"));
+    }
+    let conn = cx.connect(&p, 5)?;
+    let (manifests, error) = manifest::read(&cx, &conn, &p, false).await;
+    if let Some(error) = error {
+        return Err(error);
+    }
+    let selector = crate::api::selector::Selector::parse(p.str("selector"))?;
+    let folder = cx.proc.env("TMPDIR").unwrap_or_else(|| "/tmp".into());
+    let folder = folder.trim_end_matches('/').to_owned();
+    let number = || cx.proc.sim().random(3_000_000_000) + 1_000_000_000;
+    let (live_dir, merged_dir) =
+        (format!("{folder}/LIVE-{}", number()), format!("{folder}/MERGED-{}", number()));
+    let mut differs = false;
+    for manifest in &manifests {
+        if !super::selects(&selector, &manifest.object) {
+            continue;
+        }
+        let (live, merged) = both(&conn, manifest)?;
+        let show = |v: Option<&Value>| {
+            let mut v = v?.clone();
+            if !p.bool("show-managed-fields") {
+                output::strip_managed_fields(&mut v);
+            }
+            Some(yaml::to_string(&v))
+        };
+        let (old, new) =
+            (show(live.as_ref()).unwrap_or_default(), show(Some(&merged)).unwrap_or_default());
+        if old == new {
+            continue;
+        }
+        differs = true;
+        let file = file_name(manifest);
+        let stamp = stamp(&cx);
+        let text = format!(
+            "diff -u -N {live_dir}/{file} {merged_dir}/{file}\n--- {live_dir}/{file}\t{stamp}\n\
+             +++ {merged_dir}/{file}\t{stamp}\n{}",
+            unified(&old, &new)
+        );
+        cx.out(&text).await;
+    }
+    if differs { Err(Error::Exit(1)) } else { Ok(()) }
+}
+
+fn file_name(manifest: &Manifest) -> String {
+    let group = match &*manifest.kind.group {
+        "" => String::new(),
+        group => format!("{group}."),
+    };
+    let (version, kind) = (&manifest.kind.version, &manifest.kind.kind);
+    format!("{group}{version}.{kind}.{}.{}", manifest.namespace(), manifest.name())
+}
+
+fn stamp(cx: &Cx) -> String {
+    let text = cx.proc.sim().now().to_timestamp().to_string();
+    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
+    let (seconds, fraction) =
+        time.trim_end_matches('Z').split_once('.').unwrap_or((time.trim_end_matches('Z'), ""));
+    format!("{date} {seconds}.{fraction:0<9.9} +0000")
+}
+
+/// The object as it is and as it would be.
+fn both(conn: &Conn, manifest: &Manifest) -> Result<(Option<Value>, Value), Error> {
+    let (namespace, name) = (manifest.namespace(), manifest.name());
+    let dry = conn.client.dry_run();
+    let live = match conn.client.get_any(manifest.kind.id, namespace, name) {
+        Ok(live) => live.to_value(),
+        Err(e) if e.is_not_found() => {
+            let object = manifest.object.clone();
+            let validation = FieldValidation::Strict;
+            let made = dry.create_value(manifest.kind.id, namespace, object, validation)?;
+            let mut merged = made.to_value();
+            if let Some(meta) = write::map_at(&mut merged, &["metadata"]) {
+                meta.remove("resourceVersion");
+            }
+            return Ok((None, merged));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let original = at(&live, &["metadata", "annotations", LAST_APPLIED]).and_then(Value::as_str);
+    let original = original.and_then(|t| yaml::parse(t).ok()).unwrap_or(Value::Null);
+    let mut modified = manifest.object.clone();
+    // As in the note, which has annotations even where there are none.
+    write::map_at(&mut modified, &["metadata", "annotations"]);
+    let mut change = patch::three_way(&original, &modified, &live);
+    // The note itself stays as it is.
+    if let Some(map) = change.get_mut("metadata").and_then(Value::as_object_mut) {
+        if let Some(Value::Object(annotations)) = map.get_mut("annotations") {
+            annotations.remove(LAST_APPLIED);
+        }
+    }
+    let key = (namespace, name);
+    let change = (PatchType::Strategic, &change);
+    let merged = dry.patch(manifest.kind.id, key, change, Subresource::Main)?;
+    Ok((Some(live), merged.to_value()))
+}
+
+/// The hunks of `diff -u` with three lines of context.
+fn unified(old: &str, new: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let steps = steps(&old, &new);
+    let mut out = String::new();
+    let mut at = 0;
+    while at < steps.len() {
+        let Some(first) = steps[at..].iter().position(|s| s.0 != ' ').map(|n| at + n) else {
+            break;
+        };
+        let start = first.saturating_sub(3).max(at);
+        let mut end = first;
+        let mut last = first;
+        while end < steps.len() && end <= last + 6 {
+            if steps[end].0 != ' ' {
+                last = end;
+            }
+            end += 1;
+        }
+        let end = (last + 4).min(steps.len());
+        let hunk = &steps[start..end];
+        let count = |not: char| hunk.iter().filter(|s| s.0 != not).count();
+        let before = |not: char| steps[..start].iter().filter(|s| s.0 != not).count();
+        let range = |from: usize, n: usize| match n {
+            0 => format!("{from},0"),
+            1 => format!("{}", from + 1),
+            n => format!("{},{n}", from + 1),
+        };
+        out.push_str(&format!(
+            "@@ -{} +{} @@\n",
+            range(before('+'), count('+')),
+            range(before('-'), count('-'))
+        ));
+        for (mark, line) in hunk {
+            out.push(*mark);
+            out.push_str(line);
+            out.push('\n');
+        }
+        at = end;
+    }
+    out
+}
+
+/// Lines kept, removed and added, by the longest common subsequence.
+fn steps<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
+    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let tail =
+        old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
+    let mut out: Vec<(char, &str)> = old[..head].iter().map(|l| (' ', *l)).collect();
+    if a.len().saturating_mul(b.len()) > 4_000_000 {
+        // Too different to be worth the time: all out, all in.
+        out.extend(a.iter().map(|l| ('-', *l)));
+        out.extend(b.iter().map(|l| ('+', *l)));
+    } else {
+        let width = b.len() + 1;
+        let mut best = vec![0u32; (a.len() + 1) * width];
+        for i in (0..a.len()).rev() {
+            for j in (0..b.len()).rev() {
+                best[i * width + j] = if a[i] == b[j] {
+                    best[(i + 1) * width + j + 1] + 1
+                } else {
+                    best[(i + 1) * width + j].max(best[i * width + j + 1])
+                };
+            }
+        }
+        let (mut i, mut j) = (0, 0);
+        while i < a.len() || j < b.len() {
+            if i < a.len() && j < b.len() && a[i] == b[j] {
+                out.push((' ', a[i]));
+                i += 1;
+                j += 1;
+            } else if j == b.len()
+                || (i < a.len() && best[(i + 1) * width + j] >= best[i * width + j + 1])
+            {
+                out.push(('-', a[i]));
+                i += 1;
+            } else {
+                out.push(('+', b[j]));
+                j += 1;
+            }
+        }
+    }
+    out.extend(old[old.len() - tail..].iter().map(|l| (' ', *l)));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn hunks_are_those_of_diff() {
+        let lines = |n: std::ops::Range<i32>| n.map(|i| format!("{i}\n")).collect::<String>();
+        let old = lines(0..30);
+        let new = old.replace("\n5\n", "\nfive\n").replace("\n20\n", "\n");
+        expect![[r#"
+            @@ -3,7 +3,7 @@
+             2
+             3
+             4
+            -5
+            +five
+             6
+             7
+             8
+            @@ -18,7 +18,6 @@
+             17
+             18
+             19
+            -20
+             21
+             22
+             23
+        "#]]
+        .assert_eq(&unified(&old, &new));
+        assert_eq!(unified("", "a\nb\n"), "@@ -0,0 +1,2 @@\n+a\n+b\n");
+    }
+}
