@@ -1,6 +1,6 @@
 //! Events: what components tell about objects, gathered where they repeat.
 //!
-//! Models `client-go/tools/record` (`EventAggregator`, `eventLogger`).
+//! Models `client-go/tools/record`.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -9,8 +9,8 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::Client;
-use crate::api::Object;
+use super::{Client, correlate::Correlator};
+use crate::api::{Object, Status};
 
 /// Whether something went as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub struct Recorder {
     component: Rc<str>,
     host: Rc<str>,
     seen: Rc<RefCell<BTreeMap<String, String>>>,
+    correlator: Rc<RefCell<Correlator>>,
 }
 
 impl Recorder {
@@ -41,6 +42,7 @@ impl Recorder {
             component: component.into(),
             host: host.into(),
             seen: Rc::default(),
+            correlator: Rc::default(),
         }
     }
 
@@ -80,13 +82,18 @@ impl Recorder {
         message: &str,
     ) {
         let type_ = if event_type == EventType::Normal { "Normal" } else { "Warning" };
-        let key = format!(
-            "{}/{}/{}/{}/{type_}/{reason}/{message}",
+        let subject = format!(
+            "{}/{}/{}",
             about.namespace.as_deref().unwrap_or_default(),
             about.name.as_deref().unwrap_or_default(),
             about.uid.as_deref().unwrap_or_default(),
-            about.field_path.as_deref().unwrap_or_default(),
         );
+        let sort = format!("{}/{type_}/{reason}", about.field_path.as_deref().unwrap_or_default());
+        let at = self.client.sim().now();
+        let (key, message) = self.correlator.borrow_mut().aggregate(&subject, &sort, message, at);
+        if !self.correlator.borrow_mut().may_tell(&subject, at) {
+            return;
+        }
         let ns = about.namespace.clone().unwrap_or_else(|| "default".into());
         let now = self.client.sim().now().to_meta();
         let known = self.seen.borrow().get(&key).cloned();
@@ -94,25 +101,17 @@ impl Recorder {
         if let Some(old) = again {
             let mut event = (*old).clone();
             event.count = Some(event.count.unwrap_or(1) + 1);
+            event.message = Some(message);
             event.last_timestamp = Some(now);
             event.involved_object.resource_version = about.resource_version;
             let _ = self.client.update(event);
             return;
         }
-        let name = format!(
-            "{}.{:x}",
-            about.name.as_deref().unwrap_or_default(),
-            self.client.sim().now().as_micros() * 1000 + self.client.sim().random(1000)
-        );
         let event = Event {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                namespace: Some(ns),
-                ..Default::default()
-            },
+            metadata: ObjectMeta { namespace: Some(ns), ..Default::default() },
             involved_object: about,
             reason: Some(reason.to_string()),
-            message: Some(message.to_string()),
+            message: Some(message),
             type_: Some(type_.to_string()),
             source: Some(EventSource {
                 component: Some(self.component.to_string()),
@@ -126,12 +125,29 @@ impl Recorder {
             ..Default::default()
         };
         // An event that can't be stored (its namespace is going) is lost, as on a real cluster.
-        if self.client.create(event).is_ok() {
+        if let Ok(stored) = create_named(&self.client, event) {
             let mut seen = self.seen.borrow_mut();
             if seen.len() >= REMEMBERED {
                 seen.clear();
             }
-            seen.insert(key, name);
+            seen.insert(key, stored.metadata.name.clone().unwrap_or_default());
         }
     }
+}
+
+/// Creates an event under its object's name and the time in nanoseconds, of which the simulation
+/// knows only microseconds: the rest is drawn until it is free.
+pub(super) fn create_named(client: &Client, event: Event) -> Result<Rc<Event>, Status> {
+    let about = event.involved_object.name.clone().unwrap_or_default();
+    let mut last = None;
+    for _ in 0..8 {
+        let nanos = client.sim().now().as_micros() * 1000 + client.sim().random(1_000_000);
+        let mut event = event.clone();
+        event.metadata.name = Some(format!("{about}.{nanos:x}"));
+        match client.create(event) {
+            Err(error) if error.is_already_exists() => last = Some(error),
+            other => return other,
+        }
+    }
+    Err(last.unwrap_or_else(|| Status::internal("no free name")))
 }

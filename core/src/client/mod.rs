@@ -6,6 +6,7 @@
 //!
 //! Invariant: no room but this one (and the HTTP entry) calls `apiserver`.
 
+mod correlate;
 pub mod directory;
 mod events;
 mod modern_events;

@@ -10,7 +10,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::{Client, EventType};
+use super::{Client, EventType, events::create_named};
 use crate::{api::Object, sim::Time};
 
 /// A series that was not continued for so long has ended (`finishTime`).
@@ -66,17 +66,8 @@ impl ModernRecorder {
         }
         let kind = self.client.kind(about.kind_id());
         let namespace = Some(about.namespace()).filter(|n| !n.is_empty()).unwrap_or("default");
-        let name = format!(
-            "{}.{:x}",
-            about.name(),
-            now.as_micros() * 1000 + self.client.sim().random(1000)
-        );
         let event = Event {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                namespace: Some(namespace.to_string()),
-                ..Default::default()
-            },
+            metadata: ObjectMeta { namespace: Some(namespace.to_string()), ..Default::default() },
             involved_object: ObjectReference {
                 api_version: Some(kind.api_version()),
                 kind: Some(kind.kind.to_string()),
@@ -96,7 +87,8 @@ impl ModernRecorder {
             ..Default::default()
         };
         // An event that can't be stored (its namespace is going) is lost, as on a real cluster.
-        if self.client.create(event).is_ok() {
+        if let Ok(stored) = create_named(&self.client, event) {
+            let name = stored.metadata.name.clone().unwrap_or_default();
             let mut series = self.series.borrow_mut();
             if series.len() >= REMEMBERED {
                 series.retain(|_, s| now.since(s.last) < FINISHED);
