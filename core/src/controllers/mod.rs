@@ -6,11 +6,13 @@
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
 mod cluster_authentication;
+mod daemonset;
 mod deployment;
 pub mod endpoint_slices;
 mod endpoints;
 pub mod framework;
 mod garbage;
+pub mod history;
 mod namespaces;
 mod node_ipam;
 mod node_lifecycle;
@@ -34,6 +36,7 @@ type Make = fn(&Client) -> Box<dyn Controller>;
 /// One line a controller, sorted by name.
 const CONTROLLERS: &[(&str, Make)] = &[
     ("cluster-authentication-trust-controller", cluster_authentication::make),
+    ("daemonset-controller", daemonset::make),
     ("deployment-controller", deployment::make),
     ("endpoint-controller", endpoints::make),
     ("endpointslice-controller", endpoint_slices::make),

@@ -40,6 +40,7 @@ use crate::{
     client::{Change, Client, EventType, IndexId, Op, Recorder},
 };
 use sets::Spec;
+pub use sets::{scaled, template_hash};
 
 /// The Deployment controller.
 pub fn make(client: &Client) -> Box<dyn Controller> {
