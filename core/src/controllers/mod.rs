@@ -82,4 +82,42 @@ mod tests {
             assert_eq!(make(&client).name(), *name);
         }
     }
+
+    /// A Deployment of `n` pods behind a service, started from nothing: steps until all are ready.
+    fn start(n: i32) -> (u64, Client) {
+        use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+        use serde_json::json;
+        let (sim, client) = testing::cluster(n as u64);
+        for i in 0..10 {
+            testing::node(&client, &format!("n{i}"), "64", "256Gi");
+        }
+        let _manager = Manager::start(&client);
+        let _scheduler = crate::scheduler::Scheduler::start(&client);
+        let _kubelets = testing::kubelets(&client, Some(std::time::Duration::from_secs(2)));
+        testing::make::<Service>(
+            &client,
+            json!({"metadata": {"name": "web", "namespace": "default"},
+                "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}),
+        );
+        testing::make::<Deployment>(
+            &client,
+            json!({"metadata": {"name": "web", "namespace": "default"},
+                "spec": {"replicas": n, "selector": {"matchLabels": {"app": "web"}},
+                    "template": {"metadata": {"labels": {"app": "web"}},
+                        "spec": {"containers": [{"name": "c", "image": "i"}]}}}}),
+        );
+        testing::pass(&sim, 10.0);
+        let d = client.get::<Deployment>("default", "web").unwrap();
+        assert_eq!(d.status.as_ref().unwrap().available_replicas, Some(n));
+        (sim.steps(), client)
+    }
+
+    #[test]
+    fn all_together_start_pods_at_a_cost_that_grows_linearly() {
+        let (few, _) = start(100);
+        let (many, client) = start(1000);
+        assert!(many < few * 11, "{few} steps for 100 pods, {many} for 1000");
+        let writes = client.revision();
+        assert!(writes < 7 * 1000, "{writes} writes");
+    }
 }
