@@ -34,10 +34,10 @@ pub fn make<T: Typed>(client: &Client, value: Value) -> Rc<T> {
     client.create(from_value::<T>(value).expect("a test's object")).expect("created")
 }
 
-/// A node with room for `cpu` cores, `memory` and 110 pods.
+/// A ready node with room for `cpu` cores, `memory` and 110 pods.
 pub fn node(client: &Client, name: &str, cpu: &str, memory: &str) -> Rc<Node> {
     let room = json!({"cpu": cpu, "memory": memory, "pods": "110"});
-    make(
+    make::<Node>(
         client,
         json!({
             "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
@@ -46,7 +46,9 @@ pub fn node(client: &Client, name: &str, cpu: &str, memory: &str) -> Rc<Node> {
                 "conditions": [{"type": "Ready", "status": "True"}],
             },
         }),
-    )
+    );
+    // What the node lifecycle controller does once a new node is ready.
+    edit::<Node>(client, "", name, |n| n.spec.get_or_insert_default().taints = None)
 }
 
 /// Lets simulated time pass.

@@ -148,6 +148,8 @@ impl Inner {
             }
         } else if !pods::node_name(pod).is_empty() {
             self.placed_changed(pod, old);
+        } else if pod.metadata.deletion_timestamp.is_some() {
+            self.queue.borrow_mut().remove(&key); // held by a finalizer: it needs no node any more
         } else if is_mine(pod) {
             self.waiting_changed(pod, old, key, now);
         }

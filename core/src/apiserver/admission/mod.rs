@@ -4,6 +4,7 @@
 //! (`pkg/kubeapiserver/options/plugins.go`). Plugins may change the object or refuse it.
 
 mod namespace_lifecycle;
+mod node_taints;
 mod priority;
 mod service_account;
 mod toleration_seconds;
@@ -40,6 +41,7 @@ pub const PLUGINS: &[Plugin] = &[
         admit: None, // creation is looked at by the pipeline itself
         delete: Some(namespace_lifecycle::delete),
     },
+    Plugin { name: "TaintNodesByCondition", admit: Some(node_taints::admit), delete: None },
     Plugin { name: "ServiceAccount", admit: Some(service_account::admit), delete: None },
     Plugin { name: "Priority", admit: Some(priority::admit), delete: None },
     Plugin {

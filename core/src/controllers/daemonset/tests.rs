@@ -130,12 +130,17 @@ fn a_new_node_and_a_cordoned_one_get_theirs_a_tainted_one_does_not() {
         ("n3", json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"})),
         ("n4", json!({"key": "mine", "effect": "NoSchedule"})),
     ] {
-        let room = json!({"cpu": "4", "memory": "8Gi", "pods": "110"});
-        create::<Node>(
-            &w.client,
-            json!({"metadata": {"name": name}, "spec": {"taints": [taint]},
-                "status": {"allocatable": room, "capacity": room}}),
-        );
+        node(&w.client, name, "0", "0");
+        edit::<Node>(&w.client, "", name, |n| {
+            let taint = crate::api::object::from_value(taint).unwrap();
+            n.spec.get_or_insert_default().taints = Some(vec![taint]);
+        });
+        let n = w.client.get::<Node>("", name).unwrap();
+        crate::controllers::testing::set_status::<Node>(&w.client, &n, |n| {
+            let room = json!({"cpu": "4", "memory": "8Gi", "pods": "110"});
+            n.status.get_or_insert_default().allocatable =
+                crate::api::object::from_value(room).unwrap();
+        });
     }
     pass(&w.sim, 5.0);
     assert_eq!(w.pods(), ["n1 fluentd:1", "n2 fluentd:1", "n3 fluentd:1"]);

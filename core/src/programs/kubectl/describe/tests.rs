@@ -433,7 +433,7 @@ Roles:              control-plane
 Labels:             node-role.kubernetes.io/control-plane=
 Annotations:        <none>
 CreationTimestamp:  Sat, 21 Nov 2026 04:33:43 +0000
-Taints:             <none>
+Taints:             node.kubernetes.io/not-ready:NoSchedule
 Unschedulable:      false
 Lease:              Failed to get lease: leases.coordination.k8s.io \"node-1\" not found
 Conditions:
