@@ -4,6 +4,7 @@
 //! is decided by its files (`Fs::install`), so that images differ as real ones do.
 
 mod arch;
+mod awk;
 mod base64;
 mod basename;
 mod busybox;
@@ -16,6 +17,7 @@ mod curl;
 mod cut;
 mod date;
 mod df;
+mod diff;
 mod dirname;
 mod docker;
 mod du;
@@ -49,7 +51,7 @@ mod nslookup;
 mod ping;
 mod pkill;
 mod printenv;
-mod printf;
+pub(crate) mod printf;
 mod ps;
 mod pwd;
 mod readlink;
@@ -59,6 +61,7 @@ mod rev;
 mod rm;
 mod rmdir;
 pub mod sandbar;
+mod sed;
 mod seq;
 mod sh;
 mod sleep;
@@ -93,6 +96,7 @@ pub static PROGRAMS: &[&Program] = &[
     &test::BRACKET,
     &arch::PROGRAM,
     &sh::ASH,
+    &awk::PROGRAM,
     &base64::PROGRAM,
     &basename::PROGRAM,
     &sh::BASH,
@@ -107,6 +111,7 @@ pub static PROGRAMS: &[&Program] = &[
     &sh::DASH,
     &date::PROGRAM,
     &df::PROGRAM,
+    &diff::PROGRAM,
     &dirname::PROGRAM,
     &docker::PROGRAM,
     &du::PROGRAM,
@@ -154,6 +159,7 @@ pub static PROGRAMS: &[&Program] = &[
     &rm::PROGRAM,
     &rmdir::PROGRAM,
     &sandbar::PROGRAM,
+    &sed::PROGRAM,
     &seq::PROGRAM,
     &md5sum::SHA256,
     &sleep::PROGRAM,

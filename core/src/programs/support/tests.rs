@@ -149,3 +149,74 @@ fn grep_finds_lines() {
         "f:a\nf\n./f:a\ngrep: nofile: No such file or directory\n",
     );
 }
+
+#[test]
+fn sed_edits_lines() {
+    for (command, want) in [
+        ("sed s/a/b/", "bbc\nxb\ny\n"),
+        ("sed -n 2p", "xa\n"),
+        ("sed 2d", "abc\ny\n"),
+        ("sed '1,2s/a/&&/g'", "aabc\nxaa\ny\n"),
+        ("sed -n '/x/,$p'", "xa\ny\n"),
+        ("sed -E 's/(a)(.)?/<\\1>/'", "<a>c\nx<a>\ny\n"),
+        ("sed 's/\\(b\\)c/\\1\\1/;$d'", "abb\nxa\n"),
+        ("sed -e 1i\\\\top -e '$a end'", "top\nabc\nxa\ny\nend\n"),
+        ("sed '/x/c changed'", "abc\nchanged\ny\n"),
+        ("sed -n '$='", "3\n"),
+        ("sed 'N;s/\\n/+/'", "abc+xa\ny\n"),
+        ("sed '/x/!d'", "xa\n"),
+        ("sed 2q", "abc\nxa\n"),
+        ("sed 's,a,/,'", "/bc\nx/\ny\n"),
+        ("sed 's/A/z/I;y/xy/XY/'", "zbc\nXz\nY\n"),
+        ("sed -n '1!G;h;$p'", "y\nxa\nabc\n"),
+        ("sed ':a;s/^.\\{1,4\\}$/.&/;ta'", "..abc\n...xa\n....y\n"),
+        ("sed 's/.*/\\U&/'", "ABC\nXA\nY\n"),
+        ("sed 's/a'", "sed: -e expression #1, char 3: unterminated `s' command\n"),
+        ("sed k", "sed: -e expression #1, char 1: unknown command: `k'\n"),
+    ] {
+        check(&format!("printf 'abc\\nxa\\ny\\n' | {command}"), want);
+    }
+    check(
+        "echo one > f; sed -i s/one/two/ f; cat f; sed -i.bak s/two/3/ f; cat f f.bak; sed p nofile",
+        "two\n3\ntwo\nsed: can't read nofile: No such file or directory\n",
+    );
+}
+
+#[test]
+fn diff_shows_changes() {
+    check(
+        "seq 5 > a; seq 5 | sed '2d;s/4/four/' > b; diff a b; echo $?; diff -u a b | tail -n +3; diff a a; diff -q a b; diff a nofile",
+        "2d1\n< 2\n4c3\n< 4\n---\n> four\n1\n@@ -1,5 +1,4 @@\n 1\n-2\n 3\n-4\n+four\n 5\nFiles a and b differ\ndiff: nofile: No such file or directory\n",
+    );
+}
+
+#[test]
+fn awk_processes_fields() {
+    let input = "printf 'web 1/1 Running 5\\ndb 0/1 Pending 10\\napi 1/1 Running 7\\n'";
+    for (command, want) in [
+        ("awk '{print $1}'", "web\ndb\napi\n"),
+        ("awk '$3 == \"Running\" {n++} END {print n}'", "2\n"),
+        ("awk 'NR>1 {print $1, $NF}'", "db 10\napi 7\n"),
+        ("awk '{s += $4} END {printf \"%d %.1f\\n\", s, s/NR}'", "22 7.3\n"),
+        ("awk -F/ '{print $1}' OFS=-", "web 1\ndb 0\napi 1\n"),
+        ("awk '/Running/ && $4 > 5'", "api 1/1 Running 7\n"),
+        ("awk 'BEGIN {x=\"a\"; print x \"b\" 1+2}'", "ab3\n"),
+        ("awk '{a[$3]++} END {for (k in a) print k, a[k]}'", "Pending 1\nRunning 2\n"),
+        ("awk -v n=2 'NR==n {print toupper($1), length($1), substr($3, 2, 3)}'", "DB 2 end\n"),
+        ("awk '{gsub(/n/, \"N\"); $2=\"\"} NR==1'", "web  RuNNiNg 5\n"),
+        ("awk '/db/,/api/ {print NR\":\"$1}'", "2:db\n3:api\n"),
+        (
+            "awk 'BEGIN {for (i=0; i<3; i++) {if (i==1) continue; print i}; while (i-- > 1); print i}'",
+            "0\n2\n0\n",
+        ),
+        ("awk '{print $1 > \"out\"} END {close(\"out\"); system(\"cat out\")}'", "web\ndb\napi\n"),
+        (
+            "awk 'BEGIN{print split(\"a:b\",p,\":\"), p[2]; print 1e3, 0.1+0.2, 1/3; exit 3}'; echo $?",
+            "2 b\n1000 0.3 0.333333\n3\n",
+        ),
+        ("awk '{print $1 | \"sort\"}'", "api\ndb\nweb\n"),
+        ("awk '{print'", "awk: syntax error: unexpected end of program\n"),
+    ] {
+        check(&format!("{input} | {command}"), want);
+    }
+}
