@@ -177,3 +177,16 @@ fn a_terminal_edits_lines_and_interrupts() {
     let text = String::from_utf8(screen.take()).unwrap();
     assert_eq!(text, "axé\x08 \x08\x08 \x08b\r\nab\r\nhalf^C");
 }
+
+#[test]
+fn a_thousand_idle_processes_take_no_steps() {
+    let (sim, machine) = machine();
+    for _ in 0..1_000 {
+        machine.spawn(Command::new(["polite"])).unwrap();
+    }
+    run(&sim, 1);
+    let before = sim.steps();
+    run(&sim, 50);
+    assert_eq!(sim.steps(), before);
+    assert_eq!(machine.processes().len(), 1_000);
+}

@@ -36,13 +36,16 @@ mod init;
 mod ip;
 mod kill;
 pub mod kubectl;
+mod less;
 mod ln;
 mod ls;
+mod man;
 mod md5sum;
 pub mod minikube;
 mod mkdir;
 mod mktemp;
 mod mv;
+mod nano;
 mod nc;
 mod nl;
 mod nohup;
@@ -74,6 +77,7 @@ mod tail;
 mod tee;
 mod test;
 mod timeout;
+mod top;
 mod touch;
 mod tr;
 mod r#true;
@@ -81,6 +85,7 @@ mod tty;
 mod uname;
 mod uniq;
 mod uptime;
+mod vi;
 mod watch;
 mod wc;
 mod wget;
@@ -133,13 +138,17 @@ pub static PROGRAMS: &[&Program] = &[
     &ip::PROGRAM,
     &kill::PROGRAM,
     &kubectl::PROGRAM,
+    &less::PROGRAM,
     &ln::PROGRAM,
     &ls::PROGRAM,
+    &man::PROGRAM,
     &md5sum::PROGRAM,
     &minikube::PROGRAM,
     &mkdir::PROGRAM,
     &mktemp::PROGRAM,
+    &less::MORE,
     &mv::PROGRAM,
+    &nano::PROGRAM,
     &nc::PROGRAM,
     &nl::PROGRAM,
     &nohup::PROGRAM,
@@ -171,6 +180,7 @@ pub static PROGRAMS: &[&Program] = &[
     &tee::PROGRAM,
     &test::PROGRAM,
     &timeout::PROGRAM,
+    &top::PROGRAM,
     &touch::PROGRAM,
     &tr::PROGRAM,
     &r#true::PROGRAM,
@@ -178,6 +188,7 @@ pub static PROGRAMS: &[&Program] = &[
     &uname::PROGRAM,
     &uniq::PROGRAM,
     &uptime::PROGRAM,
+    &vi::PROGRAM,
     &watch::PROGRAM,
     &wc::PROGRAM,
     &wget::PROGRAM,

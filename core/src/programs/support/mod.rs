@@ -8,5 +8,6 @@ pub mod opts;
 pub mod screen;
 #[cfg(test)]
 mod tests;
+pub mod text;
 pub mod time;
 pub mod tree;

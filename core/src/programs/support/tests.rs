@@ -1,10 +1,11 @@
 //! Tests of the general programs: command lines and what they print.
 
-use std::time::Duration;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use crate::{
     machine::{Command, Fd},
     session::host,
+    shell::terminal::Terminal,
     sim::{Sim, Time},
 };
 
@@ -219,4 +220,85 @@ fn awk_processes_fields() {
     ] {
         check(&format!("{input} | {command}"), want);
     }
+}
+
+/// Types keys into a terminal, a second apart; everything the emulator got, and what a command
+/// prints afterwards.
+fn typed(keys: &[&str], then: &str) -> (String, String) {
+    let sim = Sim::new(1, Time::from_secs(1_800_000_000));
+    let machine = host::build(&sim);
+    let screen = Rc::new(RefCell::new(String::new()));
+    let into = screen.clone();
+    let output = Rc::new(move |text: &str| into.borrow_mut().push_str(text));
+    let state = Rc::new(|_| {});
+    let terminal =
+        Terminal::open(&machine, host::login(), "pts/0", (80, 24), output, state).unwrap();
+    let run = |secs| assert!(sim.advance(sim.now() + Duration::from_secs(secs), 100_000).reached);
+    for keys in keys {
+        run(1);
+        terminal.keys(keys);
+    }
+    run(1);
+    let (out, buffer) = Fd::capture();
+    let mut command = Command::new(["bash", "-c", then]).stdout(out.clone()).stderr(out);
+    command.cwd = Some("/home/learner".into());
+    machine.spawn(command).unwrap();
+    run(1);
+    let text = screen.borrow().clone();
+    (text, String::from_utf8(buffer.take()).unwrap())
+}
+
+#[test]
+fn vi_edits_files() {
+    for (keys, want) in [
+        (&["vi f\r", "ione\rtwo\x1b", ":wq\r"][..], "one\ntwo\n"),
+        (&["seq 5 > f; vi f\r", "jddGp:wq\r"], "1\n3\n4\n5\n2\n"),
+        (&["echo 'a b c' > f; vi f\r", "wcwX\x1b0x.:x\r"], "X c\n"),
+        (&["seq 3 > f; vi f\r", "yyPoend\x1bu:w\r:q\r"], "1\n1\n2\n3\n"),
+        (&["seq 5 > f; vi f\r", ":2,4s/$/!/\r:wq\r"], "1\n2!\n3!\n4!\n5\n"),
+        (&["seq 12 > f; vi f\r", "/11\rDZZ"], "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n\n12\n"),
+        (&["echo keep > f; vi f\r", "dd:q\r:q!\r"], "keep\n"),
+        (&["echo 'image: nginx:1.25' > f; vi f\r", "f:wct:\"x\"\x1b:wq\r"], "image: \"x\":1.25\n"),
+        (&["printf 'a\\nb\\nc\\nd\\n' > f; vi f\r", "jVjd:wq\r"], "a\nd\n"),
+        (&["echo one two > f; vi f\r", "A!\x1bIx\x1b3>>:wq\r"], "  xone two!\n"),
+        (&["seq 3 > f; vi f\r", "2ddGJ:%s/3/three/g\rZZ"], "three\n"),
+    ] {
+        let (screen, file) = typed(keys, "cat f");
+        assert_eq!(file, want, "{keys:?}\n{screen}");
+        assert!(screen.contains("\x1b[?1049l"), "{keys:?}: the screen was not put back");
+    }
+}
+
+#[test]
+fn nano_edits_files() {
+    for (keys, want) in [
+        (&["nano f\r", "hello\rworld\x18", "y\r"][..], "hello\nworld\n"),
+        (&["seq 4 > f; nano f\r", "\x0b\x0b\x1b[B\x15\x0f\r\x18"], "3\n1\n2\n4\n"),
+        (&["echo abc > f; nano f\r", "\x1b[3~\x05d\x18n"], "abc\n"),
+        (
+            &["seq 20 > f; nano f\r", "\x1715\r-\x13\x18"],
+            "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n-15\n16\n17\n18\n19\n20\n",
+        ),
+    ] {
+        let (screen, file) = typed(keys, "cat f");
+        assert_eq!(file, want, "{keys:?}\n{screen}");
+        assert!(screen.contains("^X\x1b[m Exit"));
+    }
+}
+
+#[test]
+fn full_screen_programs_show_and_end() {
+    let (screen, _) = typed(&["watch -n 1 date +%T\r", "", "", "\x03", "echo after\r"], "true");
+    let title = "Every 1.0s: date +%T                           sandbar: Fri Jan 15 08:00:01 2027";
+    assert!(screen.contains(title), "{screen}");
+    for time in ["08:00:01", "08:00:02", "08:00:03"] {
+        assert!(screen.contains(&format!("\n\x1b[K\r\n{time}\x1b[K")), "{time}: {screen}");
+    }
+    assert!(screen.contains("\x1b[?1049l") && screen.contains("after\r\n"), "{screen}");
+    let (screen, _) = typed(&["seq 100 | less\r", " /77\r", "Gq", "echo after\r"], "true");
+    for text in ["\n23\x1b[K\r\n:", "\r\n24\x1b[K", "\x1b[7m77\x1b[m", "(END)", "after\r\n"] {
+        assert!(screen.contains(text), "{text:?}: {screen}");
+    }
+    let (screen, _) = typed(&["top\r", "q", "man grep\r", "q"], "true");
+    assert!(screen.contains("PID USER") && screen.contains("GREP(1)"), "{screen}");
 }
