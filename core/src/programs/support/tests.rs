@@ -296,7 +296,7 @@ fn full_screen_programs_show_and_end() {
     }
     assert!(screen.contains("\x1b[?1049l") && screen.contains("after\r\n"), "{screen}");
     let (screen, _) = typed(&["seq 100 | less\r", " /77\r", "Gq", "echo after\r"], "true");
-    for text in ["\n23\x1b[K\r\n:", "\r\n24\x1b[K", "\x1b[7m77\x1b[m", "(END)", "after\r\n"] {
+    for text in ["\n23\x1b[K\r\n:", "\x1b[H24\x1b[K", "\x1b[7m77\x1b[m", "(END)", "after\r\n"] {
         assert!(screen.contains(text), "{text:?}: {screen}");
     }
     let (screen, _) = typed(&["top\r", "q", "man grep\r", "q"], "true");
