@@ -64,7 +64,9 @@ fn PodLine(props: &LineProps) -> Html {
     let row = props.pod.row.clone();
     let tone = of_pod(&row.status, row.ready);
     let name = match row.name.strip_prefix(&*props.owner) {
-        Some(rest) if !props.owner.is_empty() => html! { <>{ "…" }{ rest }</> },
+        Some(rest) if !props.owner.is_empty() => html! {
+            <><span class="owner">{ &props.owner }</span><span class="owner-cut">{ "…" }</span>{ rest }</>
+        },
         _ => short(&row.name),
     };
     let onclick = {
