@@ -1,9 +1,9 @@
 //! What fields each kind has, and of which type: to read what clients send as Go does.
 //!
-//! The table is made from the source of the crate that also holds the types ([`generate`]): one line
-//! a type, `Name field:type …`, a `*` behind the names of kinds. Types are `s` string, `i` int32, `l`
-//! int64, `b` bool, `f` float64, `y` bytes, `q` quantity, `x` number or string, `t` and `u` times, `j`
-//! anything, `[T` list, `{T` map, or the name of another line.
+//! The table is made from the source of the crate that also holds the types (`generate`): one
+//! line a type, `Name field:type …`, a `*` behind the names of kinds. Types are `s` string, `i`
+//! int32, `l` int64, `b` bool, `f` float64, `y` bytes, `q` quantity, `x` number or string, `t` and
+//! `u` times, `j` anything, `[T` list, `{T` map, or the name of another line.
 //!
 //! Not here: rules of values (`apiserver::strategy`), descriptions of fields.
 

@@ -61,7 +61,6 @@ spec:
 
 #[test]
 fn wrong_pods_are_refused_in_kubernetes_words() {
-    let c = "spec.containers[0]";
     let cases: &[(&str, &str, &[&str])] = &[
         (
             "containerPort: 80",
@@ -169,7 +168,6 @@ fn wrong_pods_are_refused_in_kubernetes_words() {
         let got = refusal(create(&api, &cx, Pod::ID, yaml));
         assert_eq!(got, ["spec.containers: Required value"]);
     }
-    let _ = c;
 }
 
 #[test]

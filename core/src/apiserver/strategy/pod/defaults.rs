@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::{
     Container, ContainerPort, HTTPGetAction, Lifecycle, Pod, PodSpec, Probe, Volume,
 };
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
 use crate::api::quantity::canonicalize;
 
 /// Mode of projected files: 0644.
@@ -110,18 +112,8 @@ fn container_defaults(c: &mut Container, host_network: bool) {
             text(&mut field.api_version, "v1");
         }
         if let Some(resource) = &mut from.resource_field_ref {
-            resource.divisor.get_or_insert_with(|| "0".to_string().into_quantity());
+            resource.divisor.get_or_insert_with(|| Quantity("0".into()));
         }
-    }
-}
-
-trait IntoQuantity {
-    fn into_quantity(self) -> k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-}
-
-impl IntoQuantity for String {
-    fn into_quantity(self) -> k8s_openapi::apimachinery::pkg::api::resource::Quantity {
-        k8s_openapi::apimachinery::pkg::api::resource::Quantity(self)
     }
 }
 

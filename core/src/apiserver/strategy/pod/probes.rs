@@ -137,7 +137,7 @@ impl Handler<'_> {
             "grpc" => port_number(self.grpc.map_or(0, |g| g.port), &at.child("port"), errors),
             "sleep" if self.sleep.is_some_and(|s| s.seconds < 0) => {
                 let seconds = self.sleep.map_or(0, |s| s.seconds);
-                let why = "must be greater than 0 and less than terminationGracePeriodSeconds (30). Enable AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep.";
+                let why = "must be non-negative and less than terminationGracePeriodSeconds (30)";
                 errors.push(FieldError::invalid(at, seconds, why));
             }
             _ => {}

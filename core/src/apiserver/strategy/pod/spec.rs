@@ -111,7 +111,7 @@ fn dns(spec: &PodSpec, at: &Path, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// A template of pods that go on for ever (`always`), as controllers keep them, or come to an end.
+/// A template of pods: its labels, annotations and spec.
 pub fn template(template: &PodTemplateSpec, at: &Path, errors: &mut Vec<FieldError>) {
     let meta = template.metadata.as_ref();
     let metadata_at = at.child("metadata");

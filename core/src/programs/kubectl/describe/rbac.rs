@@ -1,7 +1,7 @@
 //! `kubectl describe` of roles and their bindings.
 //!
-//! Rules are taken apart and put together again by resource, as `BreakdownRule` and `CompactRules` of
-//! `component-helpers/auth/rbac/validation` do.
+//! Rules are taken apart and put together again by resource, as `BreakdownRule` and `CompactRules`
+//! of `component-helpers/auth/rbac/validation` do.
 
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
