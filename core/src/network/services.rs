@@ -30,6 +30,9 @@ use crate::{
 /// clusters that roll out servers which quit at once when asked set it low, and so do ours.
 const MIN_SYNC: Duration = Duration::from_millis(5);
 
+/// How long it takes to put new rules into the kernel (`iptables-restore` of a small cluster).
+const RESTORE: Duration = Duration::from_millis(8);
+
 /// Where a slice says which service it belongs to.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
@@ -176,7 +179,8 @@ impl Services {
             return;
         }
         let weak = Rc::downgrade(self);
-        self.client.sim().at(self.last_sync.get() + MIN_SYNC, move || {
+        let soonest = self.client.sim().now().max(self.last_sync.get() + MIN_SYNC);
+        self.client.sim().at(soonest + RESTORE, move || {
             if let Some(services) = Weak::upgrade(&weak) {
                 services.scheduled.set(false);
                 services.sync();

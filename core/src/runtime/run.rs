@@ -18,6 +18,8 @@ const CREATE: Duration = Duration::from_millis(45);
 const START: Duration = Duration::from_millis(140);
 /// A sandbox: namespaces, the network plugin, its own container.
 const SANDBOX: Duration = Duration::from_millis(280);
+/// From the request to stop until the process has its signal: kubelet, engine and shim take turns.
+const STOP: Duration = Duration::from_millis(45);
 /// Joining a running container's namespaces.
 const EXEC: Duration = Duration::from_millis(45);
 /// Chance adds at most a third to each.
@@ -32,6 +34,8 @@ pub enum Work {
     Start,
     /// A pod's sandbox, created and started.
     Sandbox,
+    /// [`Engine::stop`], which takes it itself.
+    Stop,
     /// [`Engine::exec`]
     Exec,
 }
@@ -58,6 +62,7 @@ impl Engine {
             Work::Create => CREATE,
             Work::Start => START,
             Work::Sandbox => SANDBOX,
+            Work::Stop => STOP,
             Work::Exec => EXEC,
         };
         let most = base.as_micros() as u64 / JITTER;
@@ -298,6 +303,7 @@ impl Engine {
         }
         container.stopped.set(true);
         if grace > Duration::ZERO {
+            self.takes(Work::Stop).await;
             self.kill(container, container.image.config.stop_signal);
             let over = self.sim().now() + grace;
             if let Either::Left(()) = race(container.exited(), self.sim().sleep_until(over)).await {

@@ -73,7 +73,7 @@ async fn run_script(proc: &Proc, name: &str, script: &str) {
         return;
     }
     proc.print(&format!("{name}: {how} {path}\n")).await;
-    proc.sleep(Duration::from_millis(4)).await;
+    proc.sleep(Duration::from_millis(1)).await;
     if script.starts_with("10-listen-on-ipv6") {
         let conf = "/etc/nginx/conf.d/default.conf";
         let text = proc.read_text(conf).unwrap_or_default();
@@ -185,7 +185,7 @@ struct Worker {
 }
 
 async fn master(proc: Proc, conf: String, config: Config) -> i32 {
-    serving::start_up(&proc, 25, 3 << 20).await;
+    serving::start_up(&proc, 4, 3 << 20).await;
     let pid = proc.pid();
     let _ = proc.write_file("/var/run/nginx.pid", format!("{pid}\n").as_bytes());
     let mut listeners = BTreeMap::new();
