@@ -515,7 +515,7 @@ impl Parser {
                 }
             }
             Some(Token::Name(name, called)) => {
-                if called && super::run::FUNCTIONS.contains(&name.as_str()) {
+                if called && super::functions::FUNCTIONS.contains(&name.as_str()) {
                     self.at += 1;
                     return Ok(Expr::Call(name, self.list(")")?));
                 }

@@ -14,20 +14,14 @@ use crate::{
     shell::regex::{Syntax, compile},
 };
 
-/// The functions that come with awk.
-pub const FUNCTIONS: &[&str] = &[
-    "atan2", "close", "cos", "exp", "fflush", "gsub", "index", "int", "length", "log", "match",
-    "rand", "sin", "split", "sprintf", "sqrt", "srand", "strftime", "sub", "substr", "system",
-    "systime", "tolower", "toupper",
-];
-
 /// Separates the parts of `a[i, j]`.
 const SUBSEP: &str = "\u{1c}";
 
 /// So many statements run before the simulation gets a turn.
 const SLICE: usize = 5_000;
 
-enum Flow {
+/// What ends a statement.
+pub(super) enum Flow {
     Next,
     Break,
     Continue,
@@ -39,15 +33,15 @@ type Outcome = Result<(), Flow>;
 
 /// A running program.
 pub struct Run<'a> {
-    proc: &'a Proc,
+    pub(super) proc: &'a Proc,
     script: &'a Script,
-    vars: BTreeMap<String, Value>,
-    arrays: BTreeMap<String, BTreeMap<String, Value>>,
-    record: String,
+    pub(super) vars: BTreeMap<String, Value>,
+    pub(super) arrays: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(super) record: String,
     fields: Vec<String>,
     ranges: Vec<bool>,
     regexes: BTreeMap<String, Rc<Regex>>,
-    outputs: BTreeMap<String, (Proc, Option<Child>)>,
+    pub(super) outputs: BTreeMap<String, (Proc, Option<Child>)>,
     buffer: String,
     steps: usize,
 }
@@ -244,7 +238,7 @@ impl<'a> Run<'a> {
         self.vars.insert("NF".into(), Value::Number(self.fields.len() as f64));
     }
 
-    fn split(&mut self, text: &str, separator: &str) -> Result<Vec<String>, Flow> {
+    pub(super) fn split(&mut self, text: &str, separator: &str) -> Result<Vec<String>, Flow> {
         if text.is_empty() {
             return Ok(Vec::new());
         }
@@ -270,11 +264,11 @@ impl<'a> Run<'a> {
         Ok(regex)
     }
 
-    fn var(&self, name: &str) -> Value {
+    pub(super) fn var(&self, name: &str) -> Value {
         self.vars.get(name).cloned().unwrap_or(Value::Unset)
     }
 
-    fn text(&self, value: &Value) -> String {
+    pub(super) fn text(&self, value: &Value) -> String {
         match value {
             Value::Number(_) => value.text(&self.var("CONVFMT").text("")),
             value => value.text(""),
@@ -436,7 +430,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn format(&mut self, list: &[Expr]) -> Result<String, Flow> {
+    pub(super) async fn format(&mut self, list: &[Expr]) -> Result<String, Flow> {
         let mut words = Vec::new();
         for expr in list {
             let value = self.value(expr).await?;
@@ -474,7 +468,7 @@ impl<'a> Run<'a> {
         Ok(parts.join(SUBSEP))
     }
 
-    async fn store(&mut self, to: &Expr, value: Value) -> Outcome {
+    pub(super) async fn store(&mut self, to: &Expr, value: Value) -> Outcome {
         match to {
             Expr::Var(name) => {
                 if name == "NF" {
@@ -511,7 +505,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn value<'s>(
+    pub(super) fn value<'s>(
         &'s mut self,
         expr: &'s Expr,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Value, Flow>> + 's>> {
@@ -611,7 +605,7 @@ impl<'a> Run<'a> {
     }
 
     /// A pattern: `/re/` itself, or the value of an expression.
-    async fn pattern(&mut self, expr: &Expr) -> Result<Rc<Regex>, Flow> {
+    pub(super) async fn pattern(&mut self, expr: &Expr) -> Result<Rc<Regex>, Flow> {
         match expr {
             Expr::Regex(pattern) => self.regex(pattern),
             expr => {
@@ -621,162 +615,6 @@ impl<'a> Run<'a> {
             }
         }
     }
-
-    async fn call(&mut self, name: &str, args: &[Expr]) -> Result<Value, Flow> {
-        if let ("length", Some(Expr::Var(array))) = (name, args.first())
-            && let Some(items) = self.arrays.get(array)
-        {
-            return Ok(Value::Number(items.len() as f64));
-        }
-        match name {
-            "sub" | "gsub" => return self.substitute(name == "gsub", args).await,
-            "split" => return self.split_into(args).await,
-            "match" => {
-                let (Some(text), Some(pattern)) = (args.first(), args.get(1)) else {
-                    return wrong(name);
-                };
-                let text = self.value(text).await?;
-                let (text, regex) = (self.text(&text), self.pattern(pattern).await?);
-                let (start, length) = match regex.find(&text) {
-                    Some(m) => (
-                        text[..m.start()].chars().count() as f64 + 1.0,
-                        m.as_str().chars().count() as f64,
-                    ),
-                    None => (0.0, -1.0),
-                };
-                self.vars.insert("RSTART".into(), Value::Number(start));
-                self.vars.insert("RLENGTH".into(), Value::Number(length));
-                return Ok(Value::Number(start));
-            }
-            "sprintf" => return Ok(Value::Text(self.format(args).await?)),
-            _ => {}
-        }
-        let mut values = Vec::new();
-        for arg in args {
-            values.push(self.value(arg).await?);
-        }
-        let text = |i: usize| values.get(i).map_or(String::new(), |v| self.text(v));
-        let number = |i: usize| values.get(i).map_or(0.0, Value::number);
-        Ok(match name {
-            "length" if values.is_empty() => Value::Number(self.record.chars().count() as f64),
-            "length" => Value::Number(text(0).chars().count() as f64),
-            "substr" => {
-                let chars: Vec<char> = text(0).chars().collect();
-                let start = number(1).round();
-                let end = if values.len() > 2 { start + number(2).round() } else { f64::INFINITY };
-                let from = (start.max(1.0) - 1.0).min(chars.len() as f64) as usize;
-                let to = (end - 1.0).clamp(from as f64, chars.len() as f64) as usize;
-                Value::Text(chars[from..to].iter().collect())
-            }
-            "index" => {
-                let (a, b) = (text(0), text(1));
-                Value::Number(a.find(&b).map_or(0.0, |i| a[..i].chars().count() as f64 + 1.0))
-            }
-            "tolower" => Value::Text(text(0).to_lowercase()),
-            "toupper" => Value::Text(text(0).to_uppercase()),
-            "int" => Value::Number(number(0).trunc()),
-            "sqrt" => Value::Number(number(0).sqrt()),
-            "exp" => Value::Number(number(0).exp()),
-            "log" => Value::Number(number(0).ln()),
-            "sin" => Value::Number(number(0).sin()),
-            "cos" => Value::Number(number(0).cos()),
-            "atan2" => Value::Number(number(0).atan2(number(1))),
-            "rand" => Value::Number(self.proc.sim().random(1 << 30) as f64 / f64::from(1 << 30)),
-            "srand" => Value::Number(0.0),
-            "systime" => Value::Number(self.proc.sim().now().as_secs() as f64),
-            "strftime" => {
-                let time = match values.len() {
-                    0 | 1 => self.proc.sim().now(),
-                    _ => crate::sim::Time::from_secs(number(1) as u64),
-                };
-                let format =
-                    if values.is_empty() { "%a %b %e %H:%M:%S %Z %Y".into() } else { text(0) };
-                Value::Text(crate::programs::support::time::Date::new(time).format(&format, time))
-            }
-            "system" => {
-                let command = text(0);
-                self.flush().await;
-                match self.proc.spawn(Command::new(["sh", "-c", &command])) {
-                    Ok(child) => Value::Number(f64::from(child.wait().await.code())),
-                    Err(error) => Value::Number(f64::from(error.code())),
-                }
-            }
-            "close" => {
-                let name = text(0);
-                if let Some((to, child)) = self.outputs.remove(&name) {
-                    drop(to);
-                    if let Some(child) = child {
-                        self.flush().await;
-                        child.wait().await;
-                    }
-                }
-                Value::Number(0.0)
-            }
-            _ => {
-                self.flush().await;
-                Value::Number(0.0)
-            }
-        })
-    }
-
-    async fn split_into(&mut self, args: &[Expr]) -> Result<Value, Flow> {
-        let (Some(text), Some(Expr::Var(array))) = (args.first(), args.get(1)) else {
-            return wrong("split");
-        };
-        let text = self.value(text).await?;
-        let text = self.text(&text);
-        let separator = match args.get(2) {
-            Some(Expr::Regex(pattern)) => pattern.clone(),
-            Some(expr) => {
-                let value = self.value(expr).await?;
-                self.text(&value)
-            }
-            None => self.var("FS").text(""),
-        };
-        let parts = self.split(&text, &separator)?;
-        let count = parts.len();
-        let items =
-            parts.into_iter().enumerate().map(|(i, p)| ((i + 1).to_string(), Value::Input(p)));
-        self.arrays.insert(array.clone(), items.collect());
-        Ok(Value::Number(count as f64))
-    }
-
-    async fn substitute(&mut self, all: bool, args: &[Expr]) -> Result<Value, Flow> {
-        let (Some(pattern), Some(with)) = (args.first(), args.get(1)) else { return wrong("sub") };
-        let regex = self.pattern(pattern).await?;
-        let with = self.value(with).await?;
-        let with = self.text(&with);
-        let record = Expr::Field(Box::new(Expr::Number(0.0)));
-        let target = args.get(2).unwrap_or(&record);
-        let text = self.value(target).await?;
-        let text = self.text(&text);
-        let (mut out, mut at, mut count) = (String::new(), 0, 0.0);
-        for found in regex.find_iter(&text) {
-            out.push_str(&text[at..found.start()]);
-            let mut chars = with.chars().peekable();
-            while let Some(c) = chars.next() {
-                match (c, chars.peek()) {
-                    ('\\', Some('&' | '\\')) => out.extend(chars.next()),
-                    ('&', _) => out.push_str(found.as_str()),
-                    (c, _) => out.push(c),
-                }
-            }
-            at = found.end();
-            count += 1.0;
-            if !all {
-                break;
-            }
-        }
-        if count > 0.0 {
-            out.push_str(&text[at..]);
-            self.store(target, Value::Text(out)).await?;
-        }
-        Ok(Value::Number(count))
-    }
-}
-
-fn wrong<T>(name: &str) -> Result<T, Flow> {
-    Err(Flow::Error(format!("wrong arguments for {name}")))
 }
 
 fn arithmetic(op: &str, a: f64, b: f64) -> Result<f64, Flow> {

@@ -2,6 +2,7 @@
 //! searching, undo and repeat.
 
 mod commands;
+mod ex;
 mod motion;
 mod view;
 
