@@ -639,3 +639,73 @@ fn init_containers_and_sidecars_run_in_order() {
     assert_eq!(world.say("app"), "Succeeded false/0 Completed 0");
     assert!(world.engine.containers().iter().all(|c| !c.is_running()));
 }
+
+/// What a pod costs: writes to the API server and steps of the event loop, and that cost per pod does
+/// not grow with their number.
+#[test]
+fn many_pods_on_many_nodes_cost_little_each() {
+    let cost = |nodes: usize, pods: usize| {
+        let world = world();
+        let mut kubelets = Vec::new();
+        let fabric = Fabric::new(&world.sim);
+        let wire = fabric.network("192.168.0.0/16".parse().unwrap());
+        for n in 0..nodes {
+            let name = format!("n{n}");
+            let machine = Machine::new(
+                &world.sim,
+                MachineSpec {
+                    hostname: name.clone(),
+                    fs: Fs::new(world.sim.now()),
+                    env: BTreeMap::new(),
+                    programs: |_| None,
+                },
+            );
+            let endpoint = fabric.host(&name);
+            let address = format!("192.168.1.{}", n + 2).parse().unwrap();
+            endpoint.site().join(&wire, address, true);
+            machine.set(Rc::new(endpoint));
+            let engine = Engine::start(EngineConfig {
+                kind: EngineKind::Docker,
+                machine: machine.clone(),
+                fabric: fabric.clone(),
+                registries: Registries::new(&[&IMAGE]),
+                programs: |name| [&BOX, &PAUSE].into_iter().find(|p| p.name == name),
+            });
+            engine.images().preload("box:1");
+            kubelets.push(Kubelet::start(KubeletConfig {
+                client: world.client.clone(),
+                hub: world.hub.clone(),
+                node_name: name,
+                machine,
+                engine,
+                pod_cidr: Some(format!("10.{}.0.0/16", n + 1).parse().unwrap()),
+                capacity: Capacity { cpus: 64, memory: 256 << 30, storage: 1 << 40, pods: 2_000 },
+                labels: BTreeMap::new(),
+                taints: Vec::new(),
+                static_pods: Vec::new(),
+                cluster_dns: None,
+                cluster_domain: "cluster.local".into(),
+                os_image: "Test".into(),
+                version: "v1.36.2".into(),
+            }));
+        }
+        world.run(5);
+        let (writes, steps) = (world.client.revision(), world.sim.steps());
+        for p in 0..pods {
+            let node = json!({"nodeName": format!("n{}", p % nodes)});
+            world.pod(&format!("p{p}"), &["sleep"], json!({}), node);
+        }
+        world.run(5);
+        for p in 0..pods {
+            assert_eq!(world.say(&format!("p{p}")), "Running true/0 running");
+        }
+        let writes = (world.client.revision() - writes) as f64 / pods as f64;
+        let steps = (world.sim.steps() - steps) as f64 / pods as f64;
+        (writes, steps)
+    };
+    let (writes, steps) = cost(10, 100);
+    assert!(writes < 7.0, "{writes} writes"); // creation, two statuses, three events
+    assert!(steps < 40.0, "{steps} steps");
+    let (more_writes, more_steps) = cost(10, 1_000);
+    assert!(more_writes <= writes && more_steps <= steps + 1.0, "{more_writes} {more_steps}");
+}
