@@ -109,13 +109,14 @@ impl Inner {
         }
     }
 
-    /// Gets a container's image as its pull policy says. `field` names the container in events.
+    /// Gets a container's image as its pull policy says, and whether it was pulled for that.
+    /// `field` names the container in events.
     pub async fn ensure_image(
         &self,
         worker: &Rc<Worker>,
         container: &Container,
         field: &str,
-    ) -> Result<Rc<Image>, StartError> {
+    ) -> Result<(Rc<Image>, bool), StartError> {
         let pod = worker.pod();
         let name = container.image.as_deref().unwrap_or_default();
         let event = |kind, reason: &str, message: &str| {
@@ -144,7 +145,7 @@ impl Inner {
                      the pod"
                 );
                 event(EventType::Normal, "Pulled", &message);
-                return Ok(image);
+                return Ok((image, false));
             }
             (None, "Never") => {
                 let message =
@@ -185,7 +186,7 @@ impl Inner {
                 );
                 event(EventType::Normal, "Pulled", &message);
                 self.node_images_changed();
-                Ok(pulled.image)
+                Ok((pulled.image, true))
             }
             Err(error) => {
                 let error = self.pull_error(&error);

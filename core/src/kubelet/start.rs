@@ -10,7 +10,9 @@ use super::{Inner, labels, plan::container_hash, resources, worker::Worker};
 use crate::{
     client::EventType,
     machine::fs::Who,
-    runtime::{Container, ContainerSpec, EngineKind, Image, NetworkMode, PodLabels, State, Work},
+    runtime::{
+        Container, ContainerSpec, EngineKind, Image, NetworkMode, PodLabels, Reference, State, Work,
+    },
     sim::Time,
 };
 
@@ -41,7 +43,7 @@ impl Inner {
         sandbox: &Rc<Container>,
     ) -> Result<(), StartError> {
         self.check_backoff(worker, spec, field)?;
-        let image = self.ensure_image(worker, spec, field).await?;
+        let (image, pulled) = self.ensure_image(worker, spec, field).await?;
         let fail = |reason: &str, message: String| {
             let pod = worker.pod();
             let text = format!("Error: {message}");
@@ -49,7 +51,13 @@ impl Inner {
             Err(StartError::new(reason, message))
         };
         let config = match self.configure(worker, spec, &image, sandbox) {
-            Ok(config) => config,
+            Ok(mut config) => {
+                let reference = Reference::parse(&config.image_name).ok();
+                let repository = reference.map(|r| r.familiar_repository()).filter(|_| pulled);
+                config.image_shown =
+                    Some(repository.unwrap_or_else(|| image.short_id().to_string()));
+                config
+            }
             Err(message) => return fail("CreateContainerConfigError", message),
         };
         self.engine.takes(Work::Create).await;

@@ -709,3 +709,80 @@ fn many_pods_on_many_nodes_cost_little_each() {
     let (more_writes, more_steps) = cost(10, 1_000);
     assert!(more_writes <= writes && more_steps <= steps + 1.0, "{more_writes} {more_steps}");
 }
+
+#[test]
+fn logs_can_be_followed_and_ports_forwarded() {
+    let world = world();
+    world.pod("web", &["web"], json!({"ports": [{"containerPort": 80}]}), json!({}));
+    world.pod("talk", &["exit", "0"], json!({}), json!({"restartPolicy": "Never"}));
+    let follow = LogOptions { follow: true, ..Default::default() };
+    world.run(1);
+    assert_eq!(
+        world.logs("web", LogOptions::default()).unwrap_err(),
+        "container \"c\" in pod \"web\" is waiting to start: ContainerCreating"
+    );
+    world.run(6);
+    let mut stream = world.client.logs("default", "talk", &follow).unwrap();
+    world.run(1);
+    assert_eq!(stream.try_recv().unwrap(), b"log 0\n");
+    let ended = Rc::new(Cell::new(false));
+    let into = ended.clone();
+    world.sim.spawn(async move {
+        assert!(stream.recv().await.is_none());
+        into.set(true);
+    });
+    world.run(1);
+    assert!(ended.get(), "a log ends with its container");
+    let refused = world.client.port_forward("default", "web", 81).err().unwrap().message;
+    assert!(refused.contains("dial tcp4 127.0.0.1:81: connect: connection refused"), "{refused}");
+    let mut ports = world.client.port_forward("default", "web", 80).unwrap();
+    ports.to.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_vec());
+    world.run(1);
+    let mut answer = Vec::new();
+    while let Some(bytes) = ports.from.try_recv() {
+        answer.extend(bytes);
+    }
+    assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200 OK"));
+    let wrong = LogOptions { container: Some("x".into()), ..Default::default() };
+    assert_eq!(world.logs("web", wrong).unwrap_err(), "container x is not valid for pod web");
+}
+
+#[test]
+fn hooks_run_before_the_signal_and_within_the_grace() {
+    let world = world();
+    let hooks = json!({"lifecycle": {
+        "postStart": {"exec": {"command": ["box", "cat", "/bin/box"]}},
+        "preStop": {"sleep": {"seconds": 5}}
+    }});
+    world.pod("web", &["polite"], hooks, json!({}));
+    let fails = json!({"lifecycle": {"postStart": {"exec": {"command": ["box", "cat", "/no"]}}}});
+    world.pod("bad", &["polite"], fails, json!({}));
+    world.run(8);
+    assert_eq!(world.say("web"), "Running true/0 running");
+    let events = world.events("bad");
+    assert!(events.contains(&"FailedPostStartHook PostStartHook failed".to_string()), "{events:?}");
+    world.client.delete::<Pod>("default", "web", &DeleteOptions::default()).unwrap();
+    world.run(4);
+    assert!(world.client.find::<Pod>("default", "web").is_some());
+    world.run(4);
+    assert!(world.client.find::<Pod>("default", "web").is_none());
+}
+
+#[test]
+fn what_does_not_fit_is_rejected_and_deadlines_end_pods() {
+    let world = world();
+    let much = json!({"resources": {"requests": {"cpu": "64"}}});
+    world.pod("big", &["sleep"], much, json!({}));
+    world.pod("late", &["polite"], json!({}), json!({"activeDeadlineSeconds": 10}));
+    world.run(8);
+    let status = world.get("big").status.clone().unwrap();
+    assert_eq!(
+        (status.phase.as_deref(), status.reason.as_deref()),
+        (Some("Failed"), Some("OutOfcpu"))
+    );
+    assert_eq!(world.get("late").status.clone().unwrap().phase.as_deref(), Some("Running"));
+    world.run(8);
+    let status = world.get("late").status.clone().unwrap();
+    assert_eq!(status.reason.as_deref(), Some("DeadlineExceeded"));
+    assert!(world.engine.containers().iter().all(|c| !c.is_running()));
+}

@@ -21,6 +21,9 @@ pub struct ContainerSpec {
     pub name: String,
     /// The image as it was asked for (`nginx:1.25`).
     pub image_name: String,
+    /// The image as `docker ps` shows it, where that differs: the kubelet asks for images by id, or
+    /// by digest where it has just pulled them.
+    pub image_shown: Option<String>,
     /// In place of the image's `ENTRYPOINT`; then its `CMD` does not count either.
     pub entrypoint: Option<Vec<String>>,
     /// In place of the image's `CMD`.

@@ -161,7 +161,8 @@ fn row(c: &Rc<Container>, now: Time, whole: bool) -> Doc {
 
 /// The image as lists show it: as it was asked for, or its id.
 pub fn image_name(c: &Container) -> String {
-    match c.spec.image_name.as_str() {
+    let shown = c.spec.image_shown.as_deref();
+    match shown.unwrap_or(c.spec.image_name.as_str()) {
         "" => c.image.short_id().to_string(),
         name => name.to_string(),
     }
