@@ -14,6 +14,7 @@ pub mod names;
 pub mod object;
 pub mod patch;
 pub mod path;
+pub mod pods;
 pub mod quantity;
 pub mod scheduling;
 pub mod schema;

@@ -18,7 +18,6 @@ mod node_ipam;
 mod node_lifecycle;
 pub mod owners;
 mod pod_gc;
-pub mod pods;
 mod replicaset;
 pub mod root_ca;
 mod service_accounts;
@@ -28,7 +27,7 @@ mod taint_eviction;
 pub(crate) mod testing;
 mod ttl;
 
-use crate::client::Client;
+use crate::{api::pods, client::Client};
 use framework::{Controller, Running};
 
 type Make = fn(&Client) -> Box<dyn Controller>;

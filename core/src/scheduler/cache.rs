@@ -15,8 +15,8 @@ use super::{
     terms::Terms,
 };
 use crate::{
+    api::pods,
     api::{Object, object::to_value},
-    controllers::pods,
 };
 
 /// A pod, and what every plugin would otherwise work out again.

@@ -27,9 +27,9 @@ use std::{
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 
 use crate::{
+    api::pods,
     api::{Object, Typed},
     client::{Change, Client, DeleteOptions, EventType, ModernRecorder, Op, Subscription},
-    controllers::pods,
     sim::TimerId,
 };
 use cache::{Cache, PodInfo};

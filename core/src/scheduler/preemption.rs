@@ -9,7 +9,7 @@ use super::{
     cycle::{self, Checks, Cycle, Failure},
     framework::Rejection,
 };
-use crate::{controllers::pods, sim::Time};
+use crate::{api::pods, sim::Time};
 
 /// A node that could take the pod, and who would have to go.
 pub struct Candidate {

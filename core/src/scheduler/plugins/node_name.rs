@@ -4,7 +4,7 @@
 //! others ask about.
 
 use crate::{
-    controllers::pods,
+    api::pods,
     scheduler::{
         cache::NodeInfo,
         framework::{Check, Cx, Event, Plugin, Rejection},

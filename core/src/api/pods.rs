@@ -1,4 +1,4 @@
-//! Questions about pods that several controllers ask, and the indexes that answer them.
+//! Questions about pods that many rooms ask, and the indexes that answer them.
 //!
 //! Models `pkg/controller/controller_utils.go` and `pkg/api/v1/pod/util.go`.
 
@@ -9,10 +9,8 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 
-use crate::{
-    api::{Object, meta::controller_of},
-    sim::Time,
-};
+use super::{Object, meta::controller_of};
+use crate::sim::Time;
 
 /// A pod's phase; `Pending` before it has one.
 pub fn phase(pod: &Pod) -> &str {
