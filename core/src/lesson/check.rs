@@ -21,6 +21,8 @@ pub struct Facts<'a> {
     pub witness: &'a Witness,
     /// When the step began.
     pub since: Time,
+    /// The step's command, for words about what is missing.
+    pub command: &'a str,
 }
 
 /// `Ok` if all conditions hold, else what is missing first. `held` remembers which `once`
@@ -54,10 +56,10 @@ fn holds(facts: &Facts, condition: &Condition) -> Result<(), String> {
         Condition::Objects(wanted) => objects(facts, wanted),
         Condition::Ran(patterns) => ran(facts, patterns, |r| r.exit == Some(0))
             .then_some(())
-            .ok_or_else(|| format!("Waiting for `{}`.", patterns[0].replace("|--", " or --"))),
+            .ok_or_else(|| format!("Waiting for {}.", wanted(facts, patterns))),
         Condition::Running(patterns) => ran(facts, patterns, |r| r.exit.is_none())
             .then_some(())
-            .ok_or_else(|| format!("`{}` is not running in any terminal.", patterns[0])),
+            .ok_or_else(|| format!("{} is not running in any terminal.", wanted(facts, patterns))),
         Condition::Visited(wanted) => visited(facts, wanted),
         Condition::Once(inner) => holds(facts, inner),
         Condition::Any(list) => {
@@ -77,6 +79,15 @@ fn holds(facts: &Facts, condition: &Condition) -> Result<(), String> {
             .then_some(())
             .ok_or_else(|| "The dashboard has not been opened yet.".into()),
     }
+}
+
+/// The command that is waited for, as the learner would type it.
+fn wanted(facts: &Facts, patterns: &[String]) -> String {
+    let command = match facts.command {
+        "" => patterns.first().map_or("", String::as_str),
+        command => command,
+    };
+    format!("`{command}`")
 }
 
 fn word(state: &str) -> &str {

@@ -58,6 +58,12 @@ impl Coach {
         self.courses.iter().flat_map(|c| &c.lessons).find(|l| l.id == id)
     }
 
+    /// Files that lessons put into the learner's home directory: name and content.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lessons = self.courses.iter().flat_map(|c| &c.lessons);
+        lessons.flat_map(|l| l.files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    }
+
     /// Opens a lesson at its first unfinished step; `""` (or an unknown id) closes the open one.
     pub fn open(&mut self, id: &str, now: Time) {
         let steps = self.lesson(id).map(|l| l.steps.len());
@@ -125,7 +131,8 @@ impl Coach {
             self.command = command;
             self.changed = true;
         }
-        let facts = Facts { cluster, client, witness, since: progress.since };
+        let since = progress.since;
+        let facts = Facts { cluster, client, witness, since, command: &self.command };
         match check(&facts, &step.check, &mut progress.held) {
             Ok(()) => {
                 progress.done[progress.current] = true;

@@ -7,6 +7,7 @@ use super::{
     browse::{self, Load, Outbox},
     details::Inspector,
     faults,
+    host::{HOME, LEARNER},
     picture::Picture,
     protocol::{Input, Output},
 };
@@ -63,13 +64,19 @@ impl World {
         let shown = current.clone();
         host.set(Rc::new(Faults(Box::new(move |fault| faults::bring_about(&shown, &fault)))));
         super::witness::observe(host, &witness);
+        let coach = Coach::default();
+        for (name, text) in coach.files() {
+            let path = format!("{HOME}/{name}");
+            // The home directory is there and empty: this can't fail.
+            let _ = host.files().write(&path, text.as_bytes(), 0o644, LEARNER);
+        }
         World {
             inspector: Inspector::new(host, &directory),
             sim,
             outbox: outbox.clone(),
             endpoint,
             current,
-            coach: Coach::default(),
+            coach,
             witness,
             load: Load::default(),
             picture: None,
@@ -128,6 +135,9 @@ impl World {
         }
         if !changes.is_empty() {
             self.push(Output::View(changes));
+        }
+        if self.outbox.borrow().iter().any(|o| matches!(o, Output::OpenDashboard)) {
+            self.witness.borrow_mut().opened_dashboard(self.sim.now());
         }
         let client = cluster.as_ref().map(|c| c.viewer());
         let state = self.shown.state.clone();
