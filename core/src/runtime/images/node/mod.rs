@@ -295,7 +295,7 @@ const MY_EXAMPLE: &str = "const express = require('express');
 const os = require('os');
 
 const app = express();
-const port = 3000;
+const port = process.env.PORT || 3000;
 
 app.get('/', (req, res) => {
   res.send(`<!DOCTYPE html>
