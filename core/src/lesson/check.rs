@@ -223,6 +223,7 @@ mod tests {
             client: None,
             witness: &witness,
             since: Time::from_secs(5),
+            command: "",
         };
         assert!(holds(&facts, &Condition::Running(patterns.to_vec())).is_ok());
         assert!(holds(&facts, &Condition::Ran(patterns.to_vec())).is_err());
@@ -232,6 +233,7 @@ mod tests {
             client: None,
             witness: &witness,
             since: Time::from_secs(5),
+            command: "",
         };
         assert!(holds(&facts, &Condition::Ran(patterns.to_vec())).is_ok());
         assert!(holds(&facts, &Condition::Ran(vec!["kubectl get nodes".into()])).is_err());
