@@ -3,6 +3,7 @@
 //! A program is an `async fn` over a [`Proc`](crate::machine::Proc). Which machine has which programs
 //! is decided by its files (`Fs::install`), so that images differ as real ones do.
 
+mod apt_get;
 mod arch;
 mod awk;
 mod base64;
@@ -99,6 +100,7 @@ use crate::machine::Program;
 /// All programs, sorted by name.
 pub static PROGRAMS: &[&Program] = &[
     &test::BRACKET,
+    &apt_get::PROGRAM,
     &arch::PROGRAM,
     &sh::ASH,
     &awk::PROGRAM,

@@ -10,7 +10,7 @@ use crate::{
     },
     machine::{
         Child, Command, ExitStatus, Fd, Machine, MachineSpec, Program, Signal,
-        fs::{Who, program_name},
+        fs::{Kind, Node, Who, program_name},
     },
     programs,
     runtime::Reference,
@@ -127,7 +127,7 @@ fn every_image_can_start() {
         let found = path.split(':').chain([""]).any(|dir| {
             let node = files.get(&format!("{dir}/{}", argv[0].trim_start_matches('/')));
             node.is_ok_and(|node| match &node.kind {
-                crate::machine::fs::Kind::File(content) => program_name(content).is_some(),
+                Kind::File(content) => program_name(content).is_some(),
                 _ => false,
             })
         });
@@ -136,6 +136,31 @@ fn every_image_can_start() {
     for name in ["nginx:1.7.9", "nginx:1.8", "nginx", "busybox", "trimhall/my-example:latest"] {
         assert!(names.contains(&Reference::parse(name).unwrap().familiar()), "{name}");
     }
+}
+
+/// A file that names a program nobody has would be there and could not be run.
+#[test]
+fn every_program_in_an_image_exists() {
+    fn look(node: &Node, path: &str, wrong: &mut BTreeSet<String>) {
+        match &node.kind {
+            Kind::Dir(entries) => {
+                entries.iter().for_each(|(name, n)| look(n, &format!("{path}/{name}"), wrong));
+            }
+            Kind::File(content) => {
+                if let Some(name) = program_name(content)
+                    && crate::session::find_program(name).is_none()
+                {
+                    wrong.insert(format!("{path}: {name}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut wrong = BTreeSet::new();
+    for def in IMAGES {
+        look(&def.image().files().root(), "", &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
