@@ -1,12 +1,19 @@
 //! A cluster for scenarios: API server, controllers, scheduler, three nodes, and a host with a shell
 //! and kubectl. Kubelets are stand-ins that run pods at once, as on the cluster that was recorded.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    time::Duration,
+};
 
 use sandbar_core::{
     api::{Object, Typed, object::from_value},
     apiserver::ApiServer,
-    client::{Client, DeleteOptions, Op, Subscription, User, directory::Directory},
+    client::{
+        Client, DeleteOptions, EventType, Op, Recorder, Subscription, User, directory::Directory,
+    },
     controllers::Manager,
     machine::{Command, Fd, Machine, MachineSpec, fs::Fs},
     programs,
@@ -77,6 +84,8 @@ impl World {
         let kept = Box::new((manager, scheduler, stand_ins));
         let mut world = World { engine: Engine::Parts(sim, kept), host };
         world.pass(Duration::from_secs(120));
+        // The recordings began in a namespace that was emptied.
+        world.run("kubectl delete events --all");
         world
     }
 
@@ -303,6 +312,12 @@ fn kubelets(client: &Client) -> Subscription {
         }
         let client = own.clone();
         if pod.metadata.deletion_timestamp.is_some() {
+            let recorder = Recorder::new(&client, "kubelet", "node");
+            for container in pod.spec.iter().flat_map(|s| &s.containers) {
+                let place = format!("spec.containers{{{}}}", container.name);
+                let text = format!("Stopping container {}", container.name);
+                recorder.event_at(pod, &place, EventType::Normal, "Killing", &text);
+            }
             own.sim().after(Duration::from_millis(700), move || {
                 let now = DeleteOptions { grace_seconds: Some(0), ..Default::default() };
                 let _ = client.delete::<Pod>(&ns, &name, &now);
@@ -322,8 +337,45 @@ fn kubelets(client: &Client) -> Subscription {
     })
 }
 
+/// Events as the kubelet tells them of a pod that starts without trouble.
+fn tell(client: &Client, pod: &Pod) {
+    let recorder = Recorder::new(client, "kubelet", "node");
+    for container in pod.spec.iter().flat_map(|s| &s.containers) {
+        let (place, image) = (
+            format!("spec.containers{{{}}}", container.name),
+            container.image.clone().unwrap_or_default(),
+        );
+        // One after the other, as they come in reality: their names keep that order.
+        let later = Cell::new(0);
+        let say = |reason: &'static str, text: &str| {
+            later.set(later.get() + 1);
+            let (recorder, pod, place) = (recorder.clone(), pod.clone(), place.clone());
+            let text = text.to_owned();
+            client.sim().after(Duration::from_millis(later.get()), move || {
+                recorder.event_at(&pod, &place, EventType::Normal, reason, &text);
+            });
+        };
+        if container.image_pull_policy.as_deref() == Some("Always") {
+            say("Pulling", &format!("Pulling image \"{image}\""));
+            say(
+                "Pulled",
+                &format!(
+                    "Successfully pulled image \"{image}\" in 2ms (2ms including waiting). Image \
+                     size: 0 bytes."
+                ),
+            );
+        } else {
+            let text = "already present on machine and can be accessed by the pod";
+            say("Pulled", &format!("Container image \"{image}\" {text}"));
+        }
+        say("Created", "Container created");
+        say("Started", "Container started");
+    }
+}
+
 fn run(client: &Client, ns: &str, name: &str) {
     let Some(pod) = client.find::<Pod>(ns, name) else { return };
+    tell(client, &pod);
     let now = client.sim().now().to_meta();
     let now = serde_json::to_value(&now).unwrap_or_default();
     let object: &dyn Object = &*pod;

@@ -58,7 +58,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         let prefix = matches!(&selected, Selected::Items(_)) && p.args.len() == 2;
         if let (true, Selected::Items(items), [error]) = (prefix, &selected, errors.as_slice()) {
             if error.is_not_found() && found.is_empty() {
-                return by_prefix(&cx, &conn, &p, items, error.clone()).await;
+                return by_prefix(&cx, &conn, items, error.clone()).await;
             }
         }
         (found, errors)
@@ -95,7 +95,6 @@ fn text(conn: &Conn, p: &Parsed, thing: &Thing) -> Result<String, Error> {
 async fn by_prefix(
     cx: &Cx,
     conn: &Conn,
-    p: &Parsed,
     items: &[resources::Item],
     not_found: Error,
 ) -> Result<(), Error> {
@@ -103,7 +102,8 @@ async fn by_prefix(
     let objects = resources::list(conn, &item.kind, &Query::default())?;
     let mut any = false;
     for object in objects.iter().filter(|o| o.name().starts_with(&item.name)) {
-        let events = p.bool("show-events");
+        // Upstream leaves events out here.
+        let events = false;
         let (namespace, name) = (object.namespace(), object.name());
         let text = describe::describe(&conn.client, item.kind.id, namespace, name, events)?;
         cx.out(&format!("{text}\n\n")).await;
