@@ -139,6 +139,11 @@ fn both(conn: &Conn, manifest: &Manifest) -> Result<(Option<Value>, Value), Erro
             annotations.remove(LAST_APPLIED);
         }
     }
+    // What is compared must not change in between.
+    let version = at(&live, &["metadata", "resourceVersion"]).cloned();
+    if let (Some(meta), Some(version)) = (write::map_at(&mut change, &["metadata"]), version) {
+        meta.insert("resourceVersion".into(), version);
+    }
     let key = (namespace, name);
     let change = (PatchType::Strategic, &change);
     let merged = dry.patch(manifest.kind.id, key, change, Subresource::Main)?;

@@ -71,14 +71,16 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             Ok(()) => cx.proc.read_text(&path).unwrap_or_default(),
             Err(e) => return Err(preserved(&cx, e, old_file.as_deref()).await),
         };
-        if failed && strip(&before) == strip(&edited) {
+        // An editor that is a script could go on for ever; at least time passes.
+        cx.proc.sleep(std::time::Duration::from_millis(50)).await;
+        if failed && same(&before, &edited) {
             let text = "Edit cancelled, no valid changes were saved.";
             return Err(preserved(&cx, Error::plain(text), Some(&path)).await);
         }
         if let Some(old) = old_file.take() {
             let _ = cx.proc.remove(&old);
         }
-        if !failed && strip(&edited) == strip(&content) {
+        if !failed && same(&edited, &content) {
             let _ = cx.proc.remove(&path);
             cx.err("Edit cancelled, no changes made.\n").await;
             return Ok(());
@@ -103,6 +105,14 @@ enum Outcome {
     Done,
     /// The file is to be opened again, with these reasons.
     Again(String),
+}
+
+/// Whether two texts say the same, comments and form apart.
+fn same(a: &str, b: &str) -> bool {
+    match (yaml::parse(a), yaml::parse(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => strip(a) == strip(b),
+    }
 }
 
 /// The text without its comments.
