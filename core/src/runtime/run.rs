@@ -370,6 +370,9 @@ impl Engine {
         if container.spec.stdin_once {
             let pipe = container.stdin.take();
             drop(pipe);
+            if let Some(tty) = &*container.tty.borrow() {
+                tty.hangup();
+            }
         }
     }
 

@@ -63,24 +63,9 @@ impl Made<'_> {
             Some(newest) => self.of_container(spec, newest),
             None => self.without_container(spec, old),
         };
-        if let Some(newest) = of_name.first() {
-            if let Some(before) = of_name.get(1) {
-                status.last_state = Some(self.state(before));
-            } else if status.restart_count > 0
-                && let Some(old) = old
-            {
-                // Its predecessor was removed: what was told of it stays.
-                let ended = match &old.state {
-                    Some(ContainerState { terminated: Some(_), .. })
-                        if old.container_id != status.container_id =>
-                    {
-                        old.state.clone()
-                    }
-                    _ => old.last_state.clone(),
-                };
-                status.last_state = ended.or(status.last_state);
-            }
-            debug_assert!(newest.spec.pod.is_some());
+        // Where someone removed its predecessor, nothing is told of that, as by the real kubelet.
+        if let Some(before) = of_name.get(1) {
+            status.last_state = Some(self.state(before));
         }
         self.make_waiting(spec, &mut status, init, of_name.first());
         if self.worker.phase.get() == Phase::Terminated {
