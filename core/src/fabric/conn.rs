@@ -166,7 +166,13 @@ impl Conn {
     }
 
     fn count(&self, frame: &Frame) {
-        if let (Some(tally), Frame::Request(_) | Frame::Data(_)) = (&self.link.tally, frame) {
+        if let Frame::Request(_) | Frame::Data(_) = frame {
+            self.count_request();
+        }
+    }
+
+    pub(super) fn count_request(&self) {
+        if let Some(tally) = &self.link.tally {
             tally.requests.set(tally.requests.get() + 1);
         }
     }

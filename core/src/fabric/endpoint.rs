@@ -16,6 +16,7 @@ use super::{
     NameFiles,
     conn::{Conn, Ends},
     datagram::Mailbox,
+    http::{Handler, HttpRequest, Reply},
     rule::Proto,
     site::{NoWay, Site, Way},
 };
@@ -309,6 +310,47 @@ impl Endpoint {
         Ok(client)
     }
 
+    /// One request over a connection of its own, asked in one go: how long until there is an answer,
+    /// and what it is. The same rules, routes and listener decide as for [`Endpoint::connect`], and
+    /// the same handler answers, but no task has to wait for each packet: for probes, of which idle
+    /// clusters do hundreds of thousands. `None` where only the long way tells (something else than
+    /// a server of requests listens, or connections are waiting to be accepted).
+    pub fn ask_now(
+        &self,
+        to: SocketAddrV4,
+        request: &Rc<HttpRequest>,
+    ) -> Option<(Duration, Result<Reply, ConnectError>)> {
+        let way = match self.way(to, Proto::Tcp) {
+            Ok(way) => way,
+            Err((after, error)) => return Some((after, Err(error))),
+        };
+        if !way.loopback && !way.endpoint.is_connected() {
+            return None;
+        }
+        let port = way.endpoint.0.ports.borrow().get(&way.to.port()).cloned();
+        let Some(port) = port.filter(|port| way.loopback || !port.loopback_only) else {
+            return Some((2 * way.latency, Err(ConnectError::Refused)));
+        };
+        if !port.queue.waiting.borrow().is_empty() {
+            return None;
+        }
+        let handler = port.queue.handler.borrow().clone()?;
+        let from = self.address_towards(*to.ip()).unwrap_or(Ipv4Addr::LOCALHOST);
+        let from = SocketAddrV4::new(from, self.free_port());
+        let seen = SocketAddrV4::new(way.seen.unwrap_or(*from.ip()), from.port());
+        let (client, server, asked) = (self.clone(), way.endpoint, to);
+        let ends = Ends { client, server, from, seen, asked, to: way.to };
+        let (client, server) = Conn::pair(ends, way.latency, way.tally);
+        client.count_request();
+        let reply = handler(request, &server);
+        // There and back to connect, there and back for the request.
+        let mut after = 4 * way.latency;
+        if let Reply::Now(_, takes) = &reply {
+            after += *takes;
+        }
+        Some((after, Ok(reply)))
+    }
+
     /// The service of our own types behind an address.
     ///
     /// # Errors
@@ -384,6 +426,8 @@ impl Drop for EndpointInner {
 struct Queue {
     waiting: RefCell<VecDeque<Conn>>,
     waker: RefCell<Option<Waker>>,
+    /// Who answers whole requests, for [`Endpoint::ask_now`].
+    handler: RefCell<Option<Handler>>,
 }
 
 impl Queue {
@@ -423,6 +467,11 @@ impl Listener {
                 Poll::Pending
             }
         })
+    }
+
+    /// Names who answers whole requests that come over connections of their own.
+    pub fn set_handler(&self, handler: &Handler) {
+        *self.queue.handler.borrow_mut() = Some(handler.clone());
     }
 
     /// Connections that wait to be accepted.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::SocketAddrV4, rc::Rc, time::Duration};
 
-use super::{Header, HttpRequest, HttpResponse, Parsed, Url, parse_response};
+use super::{Header, HttpRequest, HttpResponse, Parsed, Reply, Url, parse_response};
 use crate::{
     fabric::{
         Conn, ConnectError, Endpoint, Frame, NameFiles,
@@ -151,9 +151,45 @@ pub async fn probe(
     what: Rc<HttpRequest>,
     timeout: Duration,
 ) -> Result<Rc<HttpResponse>, HttpError> {
-    match race(exchange(endpoint, to, what), endpoint.sim().sleep(timeout)).await {
-        Either::Left(result) => result.map(|(response, _)| response),
-        Either::Right(()) => Err(HttpError::TimedOut { connected: false }),
+    let sim = endpoint.sim();
+    let end = sim.now() + timeout;
+    let (after, result) = match endpoint.ask_now(to, &what) {
+        Some(asked) => asked,
+        None => {
+            let asking = exchange(endpoint, to, what);
+            return match race(asking, sim.sleep_until(end)).await {
+                Either::Left(result) => result.map(|(response, _)| response),
+                Either::Right(()) => Err(HttpError::TimedOut { connected: false }),
+            };
+        }
+    };
+    if after <= timeout {
+        sim.sleep(after).await;
+    }
+    let late = HttpError::TimedOut { connected: result.is_ok() };
+    if after > timeout {
+        sim.sleep_until(end).await;
+        return Err(late);
+    }
+    let mut reply = result.map_err(|error| HttpError::Connect(to, error))?;
+    while let Reply::Later(future) = reply {
+        match race(future, sim.sleep_until(end)).await {
+            Either::Left(Reply::Now(response, takes)) if sim.now() + takes <= end => {
+                sim.sleep(takes).await;
+                return Ok(response);
+            }
+            Either::Left(Reply::Now(..)) => reply = Reply::Hang,
+            Either::Left(next) => reply = next,
+            Either::Right(()) => return Err(late),
+        }
+    }
+    match reply {
+        Reply::Now(response, _) => Ok(response),
+        Reply::Close => Err(HttpError::Empty),
+        Reply::Hang | Reply::Later(_) => {
+            sim.sleep_until(end).await;
+            Err(late)
+        }
     }
 }
 

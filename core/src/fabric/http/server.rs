@@ -81,6 +81,7 @@ impl Server {
 /// Serves a listener with a handler until the tasks that `spawn` starts are ended.
 pub fn serve(listener: Listener, spawn: Spawn, handler: Handler) -> Server {
     let server = Server::default();
+    listener.set_handler(&handler);
     let listener = Rc::new(listener);
     *server.0.listener.borrow_mut() = Some(listener.clone());
     let state = server.0.clone();
