@@ -7,7 +7,9 @@ use sandbar_core::{
         Endpoint,
         http::{HttpOptions, http_get},
     },
+    session::protocol::{Fault, Input},
     sim::Time,
+    view::Row,
 };
 use sandbar_tests::driver::Driver;
 
@@ -133,4 +135,34 @@ fn scaling_up_with_readiness_probes_loses_no_request() {
     c.run("kubectl scale deployments/web --replicas=6");
     c.finish(2_000, "scaling up");
     assert!(c.counts.borrow().by.len() > 6);
+}
+
+/// A leak makes a pod slow, its liveness probe fails, new connections go elsewhere only because it
+/// is not ready, and the restart cures it.
+#[test]
+fn a_leaking_container_is_restarted_and_well_again() {
+    let mut c = Cluster::new(4, "trimhall/my-example:latest", 3000);
+    let probe = r#"{"httpGet":{"path":"/","port":3000},"periodSeconds":2}"#;
+    let both = format!(r#""livenessProbe":{probe},"readinessProbe":{probe}"#);
+    let containers = format!(r#"[{{"name":"my-example",{both}}}]"#);
+    let patch = format!(r#"{{"spec":{{"template":{{"spec":{{"containers":{containers}}}}}}}}}"#);
+    c.run(&format!("kubectl patch deployment web -p '{patch}'"));
+    c.run("kubectl rollout status deployment/web --timeout=300s");
+    c.pass(35_000);
+    let printed = c.run("kubectl get pods -l app=web -o name | head -n 1");
+    let pod = printed.lines().find_map(|l| Some(&l[l.find("pod/web-")? + 4..])).unwrap_or_default();
+    let (namespace, pod) = ("default".to_string(), pod.trim().to_string());
+    assert!(!pod.is_empty(), "{printed}");
+    c.driver.input(Input::Fault(Fault::ContainerLeak { namespace, pod: pod.clone() }));
+    c.pass(70_000);
+    let row = |c: &Cluster| {
+        c.driver.rows.values().find_map(|row| match row {
+            Row::Pod(p) if p.name == pod => Some((p.status.clone(), p.ready, p.restarts)),
+            _ => None,
+        })
+    };
+    assert_eq!(row(&c), Some(("Running".to_string(), (1, 1), 1)));
+    c.load(300, Duration::from_millis(20));
+    c.finish(300, "after the restart");
+    assert_eq!(c.counts.borrow().by.len(), 3);
 }
