@@ -65,7 +65,8 @@ async fn main(proc: Proc) -> i32 {
     let words: Vec<&str> = args.iter().copied().filter(|a| !a.starts_with('-')).collect();
     if proc.who().uid != 0 {
         proc.eprint(
-            "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\n\
+            "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission \
+                denied)\n\
              E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?\n",
         )
         .await;
@@ -133,7 +134,8 @@ async fn update(proc: &Proc, quiet: bool) -> i32 {
 async fn lists(proc: &Proc) {
     proc.sleep(Duration::from_millis(250)).await;
     proc.print(
-        "Reading package lists... Done\nBuilding dependency tree... Done\nReading state information... Done\n",
+        "Reading package lists... Done\nBuilding dependency tree... Done\nReading state \
+            information... Done\n",
     )
     .await;
 }
@@ -184,7 +186,8 @@ async fn install(proc: &Proc, names: &[&str], yes: bool, quiet: bool) -> i32 {
     }
     if !quiet {
         let line = format!(
-            "Need to get {get} kB of archives.\nAfter this operation, {take} kB of additional disk space will be used.\n"
+            "Need to get {get} kB of archives.\nAfter this operation, {take} kB of additional \
+                disk space will be used.\n"
         );
         proc.print(&line).await;
     }

@@ -66,7 +66,8 @@ async fn ip(proc: Proc) -> i32 {
             let base = u32::from(*address) & u32::from(mask(*prefix));
             let (gateway, base): (Ipv4Addr, Ipv4Addr) = ((base + 1).into(), base.into());
             text = format!(
-                "default via {gateway} dev {name} \n{base}/{prefix} dev {name} scope link  src {address} \n"
+                "default via {gateway} dev {name} \n{base}/{prefix} dev {name} scope link  src \
+                    {address} \n"
             );
         }
         text
@@ -105,7 +106,8 @@ fn interface(
         return format!("{name:<16} UP             {address}/{prefix} \n");
     }
     let mut text = format!(
-        "{n}: {name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP qlen 1000\n    \
+        "{n}: {name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP qlen \
+            1000\n    \
          link/ether {} brd ff:ff:ff:ff:ff:ff\n",
         mac(address)
     );
@@ -125,7 +127,8 @@ async fn ifconfig(proc: Proc) -> i32 {
     for (name, address, prefix) in interfaces(&proc) {
         if wanted.as_ref().is_none_or(|w| *w == name) {
             text += &format!(
-                "{name:<10}Link encap:Ethernet  HWaddr {}\n          inet addr:{address}  Bcast:{}  Mask:{}\n          \
+                "{name:<10}Link encap:Ethernet  HWaddr {}\n          inet addr:{address}  \
+                    Bcast:{}  Mask:{}\n          \
                  UP BROADCAST RUNNING MULTICAST  MTU:1500  Metric:1\n\n",
                 mac(address).to_uppercase(),
                 broadcast(address, prefix),
@@ -134,7 +137,8 @@ async fn ifconfig(proc: Proc) -> i32 {
         }
     }
     if wanted.as_ref().is_none_or(|w| w == "lo") {
-        text += "lo        Link encap:Local Loopback\n          inet addr:127.0.0.1  Mask:255.0.0.0\n          \
+        text += "lo        Link encap:Local Loopback\n          inet addr:127.0.0.1  \
+            Mask:255.0.0.0\n          \
                  UP LOOPBACK RUNNING  MTU:65536  Metric:1\n\n";
     }
     if text.is_empty() {

@@ -153,7 +153,8 @@ impl Ping<'_> {
                 format!("{sent} packets transmitted, {got} packets received, {loss}% packet loss\n")
             }
             false => format!(
-                "{sent} packets transmitted, {got} received{errors}, {loss}% packet loss, time {total}ms\n"
+                "{sent} packets transmitted, {got} received{errors}, {loss}% packet loss, time \
+                    {total}ms\n"
             ),
         };
         if !millis.is_empty() {

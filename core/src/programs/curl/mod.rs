@@ -69,7 +69,8 @@ async fn main(proc: Proc) -> i32 {
             if !options.silent {
                 let left = options.retries - tries;
                 let text = format!(
-                    "Warning: Problem: transient error. Will retry in {} seconds. {left} retries left.\n",
+                    "Warning: Problem: transient error. Will retry in {} seconds. {left} retries \
+                        left.\n",
                     wait.as_secs()
                 );
                 proc.eprint(&text).await;

@@ -152,7 +152,8 @@ impl Transfer<'_> {
                     Err(failure(
                         28,
                         format!(
-                            "Failed to connect to {} port {} after {millis} ms: Timeout was reached",
+                            "Failed to connect to {} port {} after {millis} ms: Timeout was \
+                                reached",
                             url.host, url.port
                         ),
                     ))
@@ -334,13 +335,15 @@ impl Transfer<'_> {
         }
         let took = self.proc.sim().now().since(self.began).as_micros().max(1) as u64;
         let speed = amount(size as u64 * 1_000_000 / took);
-        let head = "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n\
+        let head = "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  \
+            Current\n\
                     \x20                                Dload  Upload   Total   Spent    Left  Speed\n";
         let none =
             "\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
         let size = amount(size as u64);
         let all = format!(
-            "\r100 {size:>5}  100 {size:>5}    0     0  {speed:>5}      0 --:--:-- --:--:-- --:--:-- {speed:>5}\n"
+            "\r100 {size:>5}  100 {size:>5}    0     0  {speed:>5}      0 --:--:-- --:--:-- \
+                --:--:-- {speed:>5}\n"
         );
         self.proc.eprint(&format!("{head}{none}{all}")).await;
     }

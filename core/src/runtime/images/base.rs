@@ -186,7 +186,8 @@ fn alpine(cx: &LayerCx) {
     cx.file(
         "/etc/os-release",
         format!(
-            "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID={}\nPRETTY_NAME=\"Alpine Linux v{minor}\"\n\
+            "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID={}\nPRETTY_NAME=\"Alpine Linux \
+                v{minor}\"\n\
              HOME_URL=\"https://alpinelinux.org/\"\n",
             cx.arg
         ),

@@ -42,7 +42,8 @@ async fn redis(proc: Proc) -> i32 {
     log("# Warning: no config file specified, using the default config.");
     let Some(listener) = serving::listen(&proc, port) else {
         log(&format!(
-            "# Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use"
+            "# Warning: Could not create server TCP listening socket *:{port}: bind: Address \
+                already in use"
         ));
         log("# Failed listening on port, aborting.");
         return 1;
@@ -162,7 +163,8 @@ async fn mongo(proc: Proc) -> i32 {
         let time =
             proc.sim().now().to_timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string();
         let line = format!(
-            "{{\"t\":{{\"$date\":\"{time}\"}},\"s\":\"{severity}\",  \"c\":\"{component}\",\"id\":{id}, \
+            "{{\"t\":{{\"$date\":\"{time}\"}},\"s\":\"{severity}\",  \
+                \"c\":\"{component}\",\"id\":{id}, \
              \"ctx\":\"initandlisten\",\"msg\":{text}}}\n"
         );
         emit(&proc, 1, &line);
@@ -173,7 +175,8 @@ async fn mongo(proc: Proc) -> i32 {
     let password = proc.env("MONGO_INITDB_ROOT_PASSWORD").filter(|p| !p.is_empty());
     if user.is_some() != password.is_some() {
         proc.eprint(
-            "error: missing 'MONGO_INITDB_ROOT_USERNAME' or 'MONGO_INITDB_ROOT_PASSWORD'\n       both must be \
+            "error: missing 'MONGO_INITDB_ROOT_USERNAME' or 'MONGO_INITDB_ROOT_PASSWORD'\n       \
+                both must be \
              specified for a user to be created\n",
         )
         .await;
@@ -184,7 +187,8 @@ async fn mongo(proc: Proc) -> i32 {
         "CONTROL",
         4_615_611,
         &format!(
-            "\"MongoDB starting\",\"attr\":{{\"pid\":{},\"port\":27017,\"dbPath\":\"/data/db\",\"architecture\":\"64-bit\",\"host\":\"{host}\"}}",
+            "\"MongoDB \
+                starting\",\"attr\":{{\"pid\":{},\"port\":27017,\"dbPath\":\"/data/db\",\"architecture\":\"64-bit\",\"host\":\"{host}\"}}",
             proc.pid()
         ),
     );
@@ -202,7 +206,8 @@ async fn mongo(proc: Proc) -> i32 {
             "ACCESS",
             20_436,
             &format!(
-                "\"Successfully added user\",\"attr\":{{\"user\":\"{user}\",\"db\":\"{database}\",\"roles\":[{{\"role\":\"root\",\"db\":\"admin\"}}]}}"
+                "\"Successfully added \
+                    user\",\"attr\":{{\"user\":\"{user}\",\"db\":\"{database}\",\"roles\":[{{\"role\":\"root\",\"db\":\"admin\"}}]}}"
             ),
         );
     } else {
@@ -210,7 +215,8 @@ async fn mongo(proc: Proc) -> i32 {
             "W",
             "CONTROL",
             22_120,
-            "\"Access control is not enabled for the database. Read and write access to data and configuration is unrestricted\"",
+            "\"Access control is not enabled for the database. Read and write access to data and \
+                configuration is unrestricted\"",
         );
     }
     log("I", "STORAGE", 4_795_906, "\"WiredTiger opened\",\"attr\":{\"durationMillis\":312}");
@@ -219,7 +225,8 @@ async fn mongo(proc: Proc) -> i32 {
             "E",
             "NETWORK",
             23_024,
-            "\"Failed to set up listener\",\"attr\":{\"error\":{\"code\":9001,\"codeName\":\"SocketException\",\"errmsg\":\"Address already in use\"}}",
+            "\"Failed to set up \
+                listener\",\"attr\":{\"error\":{\"code\":9001,\"codeName\":\"SocketException\",\"errmsg\":\"Address already in use\"}}",
         );
         return 48;
     };
@@ -298,7 +305,8 @@ pub static MONGO_IMAGE: ImageDef = ImageDef {
             id: "mongo",
             arg: "7.0.14",
             size: 715_000_000,
-            created_by: "RUN |2 MONGO_PACKAGE=mongodb-org … apt-get install -y mongodb-org=7.0.14 …",
+            created_by: "RUN |2 MONGO_PACKAGE=mongodb-org … apt-get install -y \
+                mongodb-org=7.0.14 …",
             build: |cx| {
                 cx.program("/usr/bin/mongod", "mongod");
                 cx.dir("/data/db");

@@ -170,7 +170,8 @@ async fn apache(proc: Proc) -> i32 {
             &proc,
             2,
             &format!(
-                "AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using \
+                "AH00558: httpd: Could not reliably determine the server's fully qualified \
+                    domain name, using \
              {address}. Set the 'ServerName' directive globally to suppress this message\n"
             ),
         );

@@ -111,7 +111,8 @@ static NODE: ImageDef = ImageDef {
             id: "kicbase",
             arg: "v0.0.50",
             size: 1_192_000_000,
-            created_by: "RUN /bin/sh -c clean-install docker-ce containerd.io cri-dockerd … # buildkit",
+            created_by: "RUN /bin/sh -c clean-install docker-ce containerd.io cri-dockerd … # \
+                buildkit",
             build: |cx| {
                 cx.program("/usr/local/bin/entrypoint", "node-entrypoint");
                 cx.program("/sbin/init", "systemd");

@@ -252,7 +252,8 @@ pub static KIAMOL_02: ImageDef = ImageDef {
         pages("kiamol-02", "", |cx| {
             cx.file(
                 "/usr/share/nginx/html/index.html",
-                "<html>\n  <body>\n    <h1>\n      Hello from Chapter 2!\n    </h1>\n    <h2>\n      \
+                "<html>\n  <body>\n    <h1>\n      Hello from Chapter 2!\n    </h1>\n    <h2>\n  \
+                        \
                  A page from a pod, to look at and to change\n    </h2>\n    <h3>\n      Served by \
                  nginx\n    </h3>\n  </body>\n</html>\n",
             );

@@ -45,7 +45,8 @@ pub async fn entrypoint(proc: Proc) -> i32 {
             .await;
         } else {
             proc.print(&format!(
-                "{name}: /docker-entrypoint.d/ is not empty, will attempt to perform configuration\n\
+                "{name}: /docker-entrypoint.d/ is not empty, will attempt to perform \
+                    configuration\n\
                  {name}: Looking for shell scripts in /docker-entrypoint.d/\n"
             ))
             .await;
@@ -200,7 +201,8 @@ async fn master(proc: Proc, conf: String, config: Config) -> i32 {
                     &proc,
                     2,
                     &format!(
-                        "nginx: [emerg] bind() to 0.0.0.0:{port} failed (98: Address already in use)\n"
+                        "nginx: [emerg] bind() to 0.0.0.0:{port} failed (98: Address already in \
+                            use)\n"
                     ),
                 );
                 return 1;
@@ -391,7 +393,8 @@ impl Site {
                     last = code;
                     if let Some(reason) = reason {
                         let line = format!(
-                            "{reason}, client: {client}, server: localhost, request: \"{} {} HTTP/1.1\", host: \"{}\"",
+                            "{reason}, client: {client}, server: localhost, request: \"{} {} \
+                                HTTP/1.1\", host: \"{}\"",
                             request.method, request.path, request.host
                         );
                         log(&self.proc, "error", self.proc.pid(), &line);

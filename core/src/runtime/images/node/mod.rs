@@ -86,8 +86,10 @@ async fn main(proc: Proc) -> i32 {
         Ok(text) => text,
         Err(_) => {
             proc.eprint(&format!(
-                "node:internal/modules/cjs/loader:1228\n  throw err;\n  ^\n\nError: Cannot find module \
-                 '{path}'\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1225:15)\n  \
+                "node:internal/modules/cjs/loader:1228\n  throw err;\n  ^\n\nError: Cannot find \
+                    module \
+                 '{path}'\n    at Module._resolveFilename \
+                 (node:internal/modules/cjs/loader:1225:15)\n  \
                  code: 'MODULE_NOT_FOUND',\n  requireStack: []\n}}\n\nNode.js {VERSION}\n"
             ))
             .await;
@@ -153,7 +155,8 @@ impl App {
         });
         let Some(route) = route else {
             let body = format!(
-                "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n\
+                "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta \
+                    charset=\"utf-8\">\n<title>Error</title>\n\
                  </head>\n<body>\n<pre>Cannot {} {path}</pre>\n</body>\n</html>\n",
                 request.method
             );
@@ -250,7 +253,8 @@ const RUNTIME: LayerDef = LayerDef {
     id: "node",
     arg: "20",
     size: 445_000_000,
-    created_by: "RUN /bin/sh -c ARCH= && dpkgArch=… && curl -fsSLO … node-v20.18.0-linux-x64.tar.xz",
+    created_by: "RUN /bin/sh -c ARCH= && dpkgArch=… && curl -fsSLO … \
+        node-v20.18.0-linux-x64.tar.xz",
     build: |cx| {
         runtime(cx);
         cx.program("/usr/bin/curl", "curl");
@@ -329,7 +333,8 @@ pub static MY_EXAMPLE_IMAGE: ImageDef = ImageDef {
                 cx.file("/usr/src/app/index.js", MY_EXAMPLE);
                 cx.file(
                     "/usr/src/app/package.json",
-                    "{\n  \"name\": \"my-example\",\n  \"version\": \"1.0.0\",\n  \"main\": \"index.js\",\n  \
+                    "{\n  \"name\": \"my-example\",\n  \"version\": \"1.0.0\",\n  \"main\": \
+                        \"index.js\",\n  \
                      \"dependencies\": {\n    \"express\": \"^4.17.1\"\n  }\n}\n",
                 );
             },
@@ -349,7 +354,8 @@ fn first_app(cx: &LayerCx) {
         "/app/app.js",
         format!(
             "const express = require('express');\n\nconst app = express();\n\n\
-             app.get('/', (req, res) => {{\n  res.send(`\n    <h1>Hello from this NodeJS app!</h1>\n{more}    \
+             app.get('/', (req, res) => {{\n  res.send(`\n    <h1>Hello from this NodeJS \
+             app!</h1>\n{more}    \
              <p>Try sending a request to /error and see what happens</p>\n  `);\n}});\n\n\
              app.get('/error', (req, res) => {{\n  process.exit(1);\n}});\n\napp.listen(8080);\n"
         ),
