@@ -57,6 +57,7 @@ async fn exec(cx: Cx, parsed: Parsed) -> Result<(), Error> {
     let io = cx.proc.io();
     let mut tasks = Tasks::new(&cx);
     let mut raw = None;
+    let mut gone = None;
     let fds = if detach {
         [Fd::Null, Fd::Null, Fd::Null]
     } else if tty {
@@ -90,6 +91,7 @@ async fn exec(cx: Cx, parsed: Parsed) -> Result<(), Error> {
                 }
             });
         }
+        gone = Some(HangUp(inner.clone()));
         let fd = || Fd::Tty(inner.clone());
         [fd(), fd(), fd()]
     } else {
@@ -130,9 +132,17 @@ async fn exec(cx: Cx, parsed: Parsed) -> Result<(), Error> {
         return Ok(());
     }
     let code = child.wait().await.code();
-    drop(raw);
-    drop(tasks);
+    drop((raw, tasks, gone));
     if code == 0 { Ok(()) } else { Err(Error::code(code)) }
+}
+
+/// The terminal in the container ends with the command, however that comes.
+struct HangUp(Tty);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.hangup();
+    }
 }
 
 /// Writes where a process can't wait: from a terminal's callback.

@@ -174,16 +174,18 @@ fn matches(pattern: &str, repository: &str, tag: &str) -> bool {
     glob(&plain, repository) && want.is_none_or(|want| glob(want, tag))
 }
 
+/// Whether a text fits a pattern in which `*` stands for anything: the parts between stars must come
+/// one after the other, the first at the beginning and the last at the end.
 fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, rest)) => {
-            let Some(after) = text.strip_prefix(head) else { return false };
-            (0..=after.len())
-                .filter(|at| after.is_char_boundary(*at))
-                .any(|at| glob(rest, &after[at..]))
-        }
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(head) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let tail = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
     }
+    left.ends_with(tail)
 }
 
 async fn tag(cx: Cx, parsed: Parsed) -> Result<(), Error> {
@@ -302,4 +304,24 @@ async fn history(cx: Cx, parsed: Parsed) -> Result<(), Error> {
     ];
     cx.print(&rows("", COLUMNS, COLUMNS, &docs)?).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn stars_stand_for_anything() {
+        for (pattern, text, fits) in [
+            ("nginx", "nginx", true),
+            ("ngi*", "nginx", true),
+            ("*/box", "me/box", true),
+            ("*b*x*", "me/box", true),
+            ("a*a", "a", false),
+            ("*é*", "x", false),
+            ("****************x", "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", false),
+        ] {
+            assert_eq!(glob(pattern, text), fits, "{pattern} {text}");
+        }
+    }
 }
