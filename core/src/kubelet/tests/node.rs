@@ -173,3 +173,20 @@ fn many_pods_on_many_nodes_cost_little_each() {
     let (more_writes, more_steps) = cost(10, 1_000);
     assert!(more_writes <= writes && more_steps <= steps + 1.0, "{more_writes} {more_steps}");
 }
+
+/// Idle clusters do little but probe: a probe over HTTP is a turn or two of the event loop.
+#[test]
+fn a_probe_costs_next_to_nothing() {
+    let world = world();
+    let probe = json!({"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1});
+    for n in 0..10 {
+        world.pod(&format!("w{n}"), &["web"], json!({"readinessProbe": probe}), json!({}));
+    }
+    world.run(10);
+    assert_eq!(world.say("w0"), "Running true/0 running");
+    let (steps, writes) = (world.sim.steps(), world.client.revision());
+    world.run(100);
+    let steps = (world.sim.steps() - steps) as f64 / 1_000.0;
+    assert!(steps < 5.0, "{steps} steps a probe");
+    assert!(world.client.revision() - writes < 20, "an idle cluster writes only its leases");
+}
