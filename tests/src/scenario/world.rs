@@ -43,7 +43,11 @@ pub struct World {
 /// What moves the clock.
 enum Engine {
     /// Three nodes whose kubelets are stand-ins.
-    Parts(Sim, Box<dyn std::any::Any>),
+    Parts(
+        Sim,
+        #[allow(dead_code, reason = "what runs ends when its handle is dropped")]
+        Box<dyn std::any::Any>,
+    ),
     /// A whole sandbox with minikube.
     Whole(Box<Session>),
 }

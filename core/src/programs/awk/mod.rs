@@ -2,6 +2,7 @@
 //! functions. Functions of one's own and reading with `getline` are not simulated.
 
 mod ast;
+mod eval;
 mod functions;
 mod lex;
 mod parse;
