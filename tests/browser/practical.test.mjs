@@ -113,16 +113,38 @@ row("P8 create a deployment", async () => {
 });
 
 row("P9 every pod status", async () => {
+  // Pending and ContainerCreating, Running: a pod that no node suits; hello-node's own in P8.
+  await first.run(`kubectl run nowhere --image=busybox --overrides='{"spec":{"nodeSelector":{"disk":"none"}}}'`, /pod\/nowhere created/);
+  await second.sees(/nowhere +0\/1 +Pending/);
+  await speed(1);
   await first.run("kubectl create deployment wrong --image=trimhall/no-such-image:latest", /wrong created/);
   await second.sees(/wrong-\S+ +0\/1 +ErrImagePull/, 60);
+  await speed(10);
   await second.sees(/wrong-\S+ +0\/1 +ImagePullBackOff/, 60);
   await first.run("kubectl run once --image=busybox --restart=Never -- sh -c 'echo done'", /pod\/once created/);
   await second.sees(/once +0\/1 +Completed/, 60);
   await first.run("kubectl run crash --image=busybox -- sh -c 'exit 3'", /pod\/crash created/);
   await second.sees(/crash +0\/1 +CrashLoopBackOff +\d/, 60);
+  // The back-off grows: 10 s, 20 s, 40 s.
+  const waiting = "'{.status.containerStatuses[0].state.waiting.message}'";
+  for (const wait of ["20s", "40s"]) {
+    for (let tries = 0; ; tries++) {
+      const screen = await first.run(`kubectl get pod crash -o jsonpath=${waiting}`, /jsonpath=[^]*\n[^]*[$#] ?$/);
+      if (screen.includes(`back-off ${wait} restarting failed container`)) break;
+      assert.ok(tries < 200, `the back-off never is ${wait}`);
+      await page.waitForTimeout(200);
+    }
+  }
+  await first.run("kubectl run sleeper --image=busybox -- sleep 3600", /pod\/sleeper created/);
+  await second.sees(/sleeper +1\/1 +Running/, 60);
   await speed(1);
-  await first.run("kubectl delete deployment wrong; kubectl delete pod once crash --wait=false", /pod "crash" deleted/);
+  // `sleep` does not hear SIGTERM: it is Terminating until the grace period of 30 s ends it.
+  await first.run("kubectl delete pod sleeper --wait=false", /pod "sleeper" deleted/);
+  await second.sees(/sleeper +1\/1 +Terminating/, 30);
+  await shot(page, "P9-statuses");
+  await first.run("kubectl delete deployment wrong; kubectl delete pod once crash nowhere --wait=false", /pod "nowhere" deleted/);
   await speed(10);
+  await second.sees(/^(?![^]*(sleeper|wrong|once|crash|nowhere))[^]*hello-node-\S+ +1\/1 +Running/, 60);
   await podsUntil(1);
 });
 
@@ -177,12 +199,48 @@ row("P14 scale down, and no request fails", async () => {
   await podsUntil(1);
 });
 
-row("P1 a slow pod is replaced and the routing table shows it", async () => {
-  await first.run("kubectl get endpointslices -l kubernetes.io/service-name=hello-node", /3000 +10\.244\.\S+/);
+// The rows of a service's routing table: address and whether it is ready.
+async function routes(service) {
+  const path = `'{range .items[*].endpoints[*]}{.addresses[0]}={.conditions.ready};{"\\n"}{end}'`;
+  const screen = await first.run(
+    `kubectl get endpointslices -l kubernetes.io/service-name=${service} -o jsonpath=${path}`,
+    /end}'\n[^]*[$#] ?$/);
+  return Object.fromEntries([...screen.matchAll(/^(10\.244\S+)=(true|false);$/gm)].map((m) => [m[1], m[2] === "true"]));
+}
+
+async function routesUntil(what, holds, seconds = 90) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const table = await routes("api");
+    if (holds(table)) return table;
+    if (Date.now() > end) throw new Error(`${what}: ${JSON.stringify(table)}`);
+    await page.waitForTimeout(200);
+  }
+}
+
+row("P1 a slow pod is restarted, a deleted one replaced, and the routing table shows it", async () => {
+  const allReady = (table) => Object.values(table).length === 3 && Object.values(table).every(Boolean);
+  await first.run("kubectl apply -f api.yaml", /deployment\.apps\/api created[^]*service\/api created/);
+  const before = await routesUntil("three ready rows", allReady);
+  const [leaking] = (await podsUntil(4)).filter((name) => name.startsWith("api-"));
+  await speed(1);
+  await first.run(`sandbar fault leak pod/${leaking}`, prompt);
+  const broken = await routesUntil("a row that is not ready", (t) => Object.values(t).includes(false));
+  assert.deepEqual(Object.keys(broken).sort(), Object.keys(before).sort(), "no pod went, none came");
+  await speed(10);
+  await second.sees(new RegExp(`${leaking} +1/1 +Running +[1-9]`), 90);
+  const mended = await routesUntil("three ready rows again", allReady);
+  assert.deepEqual(Object.keys(mended).sort(), Object.keys(before).sort(), "the restarted pod keeps its address");
+  // One that is deleted is replaced by another, at another address.
+  await first.run(`kubectl delete pod ${leaking} --wait=false`, /deleted/);
+  const after = await routesUntil("another address", (t) => allReady(t) && Object.keys(t).some((a) => !(a in before)));
+  assert.equal(Object.keys(after).filter((a) => a in before).length, 2, "the other two stay");
   await page.keyboard.press("Alt+4");
   await page.getByRole("region", { name: "Cluster" }).getByText("hello-node").first().waitFor();
   await shot(page, "cluster");
   await page.keyboard.press("Alt+4");
+  await first.run("kubectl delete -f api.yaml", /service "api" deleted[^]*[$#] ?$/);
+  await podsUntil(1);
 });
 
 row("P15 auto healing", async () => {

@@ -142,7 +142,7 @@ impl Ping<'_> {
 
     async fn report(&self, host: &str) -> i32 {
         let (sent, got) = (self.sent, self.times.len() as u64);
-        let loss = if sent == 0 { 0 } else { (sent - got) * 100 / sent };
+        let loss = ((sent - got) * 100).checked_div(sent).unwrap_or(0);
         let millis: Vec<f64> = self.times.iter().map(|t| t.as_secs_f64() * 1000.0).collect();
         let total = self.proc.sim().now().since(self.began).as_millis();
         let errors =

@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
     ) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + 's>> {
         Box::pin(async move {
             self.steps += 1;
-            if self.steps % SLICE == 0 {
+            if self.steps.is_multiple_of(SLICE) {
                 self.proc.sleep(Duration::from_millis(1)).await;
             }
             match statement {
@@ -485,7 +485,7 @@ impl<'a> Run<'a> {
             Expr::Field(index) => {
                 let index = self.value(index).await?.number();
                 let text = self.text(&value);
-                if index < 0.0 || index > 10_000.0 {
+                if !(0.0..=10_000.0).contains(&index) {
                     return Err(Flow::Error(format!("attempt to access field {index}")));
                 }
                 if index == 0.0 {

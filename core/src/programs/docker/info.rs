@@ -192,7 +192,7 @@ async fn df(cx: Cx, parsed: Parsed) -> Result<(), Error> {
     let total: u64 = layers.values().sum();
     let free: u64 = layers.iter().filter(|(d, _)| !used.contains(*d)).map(|(_, s)| s).sum();
     let active = images.iter().filter(|r| containers.iter().any(|c| c.image.id == r.image.id));
-    let percent = |part: u64| if total == 0 { 0 } else { part * 100 / total };
+    let percent = |part: u64| (part * 100).checked_div(total).unwrap_or(0);
     let running = containers.iter().filter(|c| c.is_running()).count();
     let volumes = super::run_flags::Volumes::of(cx.proc.machine()).names();
     let row = |kind: &str, count: usize, active: usize, size: String, free: String| {

@@ -75,12 +75,11 @@ const FILTERS: &[&str] = &[
 ];
 
 async fn ps(cx: Cx, parsed: Parsed) -> Result<(), Error> {
-    if let Some(extra) = parsed.args.first() {
-        return Err(Error::new(format!(
+    if !parsed.args.is_empty() {
+        return Err(Error::new(
             "docker: 'docker ps' accepts no arguments\n\nUsage:  docker ps [OPTIONS]\n\n\
-             Run 'docker ps --help' for more information{}",
-            if extra.is_empty() { "" } else { "" }
-        )));
+             Run 'docker ps --help' for more information",
+        ));
     }
     let engine = cx.engine()?;
     let filters = Filters::read(parsed.list("filter"), FILTERS)?;

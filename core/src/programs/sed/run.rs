@@ -237,7 +237,9 @@ impl<'a> Machine<'a> {
         match address {
             Address::Line(line) => self.next == *line,
             Address::Step(first, 0) => self.next == *first,
-            Address::Step(first, step) => self.next >= *first && (self.next - first) % step == 0,
+            Address::Step(first, step) => {
+                self.next >= *first && (self.next - first).is_multiple_of(*step)
+            }
             Address::Last => self.next == self.lines.len(),
             Address::Match(regex) => self.matches(regex.as_ref()),
             Address::Plus(_) => false,

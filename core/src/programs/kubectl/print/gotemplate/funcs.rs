@@ -97,7 +97,7 @@ pub(super) fn call(name: &str, args: &[Value]) -> Result<Value, String> {
         }
         "index" => {
             at_least(1)?;
-            args[1..].iter().try_fold(args[0].clone(), |value, key| index(value, key))
+            args[1..].iter().try_fold(args[0].clone(), index)
         }
         "slice" => {
             at_least(1)?;
