@@ -99,8 +99,15 @@ impl Session {
     /// What there is to show since the last call, in order. Changes of the view are gathered here,
     /// so calling it once a frame sends each changed row once.
     pub fn take_outputs(&mut self) -> Vec<Output> {
-        self.world.gather();
+        self.world.gather(usize::MAX);
         self.outputs.take()
+    }
+
+    /// As [`Session::take_outputs`], with the view's changes of at most `most` objects; and whether
+    /// more are waiting. For those who have little time for each call.
+    pub fn take_some_outputs(&mut self, most: usize) -> (Vec<Output>, bool) {
+        let more = self.world.gather(most);
+        (self.outputs.take(), more)
     }
 
     /// The cluster that is shown, if there is one.

@@ -7,6 +7,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     rc::Rc,
 };
 
@@ -35,6 +36,26 @@ struct Marked {
     objects: BTreeMap<String, Option<ObjRef>>,
     /// Services (namespace, name) whose endpoints changed.
     services: BTreeSet<(String, String)>,
+    /// The last object whose turn it was: the next goes on behind it, so that none waits for ever.
+    turn: String,
+}
+
+impl Marked {
+    fn take(&mut self, most: usize) -> Marked {
+        let services = std::mem::take(&mut self.services);
+        if self.objects.len() <= most {
+            let objects = std::mem::take(&mut self.objects);
+            return Marked { objects, services, turn: String::new() };
+        }
+        let behind = (Bound::Excluded(self.turn.as_str()), Bound::Unbounded);
+        let later = self.objects.range::<str, _>(behind);
+        let turn: Vec<String> =
+            later.chain(&self.objects).take(most).map(|(uid, _)| uid.clone()).collect();
+        let last = turn.last().cloned().unwrap_or_default();
+        self.turn.clone_from(&last);
+        let taken = turn.into_iter().filter_map(|uid| self.objects.remove_entry(&uid));
+        Marked { objects: taken.collect(), services, turn: last }
+    }
 }
 
 /// What is asked of the network to learn whether a service's counts changed: any number that differs
@@ -111,9 +132,10 @@ impl Picture {
         }
     }
 
-    /// What changed since the last call.
-    pub fn take(&mut self) -> Vec<ViewChange> {
-        let marked = self.marked.take();
+    /// What changed since the last call, of at most `most` objects; the others' turn is next, and
+    /// what changes meanwhile is told once.
+    pub fn take(&mut self, most: usize) -> Vec<ViewChange> {
+        let marked = self.marked.borrow_mut().take(most);
         let (mut changes, mut nodes) = (Vec::new(), BTreeSet::new());
         for (uid, object) in &marked.objects {
             self.account(uid, object.as_ref(), &mut nodes);
@@ -144,6 +166,11 @@ impl Picture {
         }
         self.follow_traffic(&mut changes);
         changes
+    }
+
+    /// Whether objects still wait for their turn.
+    pub fn waits(&self) -> bool {
+        !self.marked.borrow().objects.is_empty()
     }
 
     /// Counts of requests change without the API noticing.
@@ -234,4 +261,28 @@ fn load(pod: &Pod) -> Option<Load> {
     }
     let (cpu_milli, memory) = rows::requests(pod);
     Some(Load { node, cpu_milli, memory })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_take_turns_and_none_waits_for_ever() {
+        let mut marked = Marked::default();
+        let mark = |marked: &mut Marked, uids: &str| {
+            marked.objects.extend(uids.chars().map(|uid| (uid.to_string(), None)));
+        };
+        let take = |marked: &mut Marked, most| {
+            marked.take(most).objects.into_keys().collect::<Vec<_>>().concat()
+        };
+        mark(&mut marked, "abcde");
+        assert_eq!(take(&mut marked, 2), "ab");
+        mark(&mut marked, "ab"); // they change all the time
+        assert_eq!(take(&mut marked, 2), "cd");
+        mark(&mut marked, "cd");
+        assert_eq!(take(&mut marked, 2), "ae", "behind the last one the first ones' turn comes");
+        assert_eq!(take(&mut marked, usize::MAX), "bcd");
+        assert!(marked.objects.is_empty());
+    }
 }

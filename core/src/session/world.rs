@@ -116,8 +116,9 @@ impl World {
         self.outbox.borrow_mut().push(output);
     }
 
-    /// Gathers what changed since the last call: the picture, the lesson, the load.
-    pub fn gather(&mut self) {
+    /// Gathers what changed since the last call: the picture (of at most `most` objects), the
+    /// lesson, the load. Whether objects are left for the next call.
+    pub fn gather(&mut self, most: usize) -> bool {
         let cluster = self.current.get();
         self.follow(cluster.as_ref());
         let mut changes = Vec::new();
@@ -131,7 +132,7 @@ impl World {
             self.shown = view;
         }
         if let Some((_, picture)) = &mut self.picture {
-            changes.extend(picture.take());
+            changes.extend(picture.take(most));
         }
         if !changes.is_empty() {
             self.push(Output::View(changes));
@@ -147,6 +148,7 @@ impl World {
         }
         let load = self.load.take();
         self.outbox.borrow_mut().extend(load);
+        self.picture.as_ref().is_some_and(|(_, picture)| picture.waits())
     }
 
     /// Begins a picture when a cluster begins, and drops it with the cluster.

@@ -14,6 +14,9 @@ use crate::protocol::{FromEngine, ToEngine};
 const SLICE_MS: f64 = 8.0;
 /// Real milliseconds between two messages of outputs.
 const FRAME_MS: f64 = 16.0;
+/// Objects whose changes one message tells at most: the page reads, keeps and draws them within a
+/// frame. What changes again before its turn is told once.
+const ROWS: usize = 100;
 /// Steps between two looks at the real clock.
 const STEPS: u64 = 64;
 /// Simulated time that one "next event" may pass at most.
@@ -244,7 +247,8 @@ impl Running {
     fn flush(&mut self, outside: &impl Outside) {
         let now = outside.now_ms();
         let mut outputs = std::mem::take(&mut self.held);
-        outputs.extend(self.session.take_outputs());
+        let (new, more) = self.session.take_some_outputs(ROWS);
+        outputs.extend(new);
         if !outputs.is_empty() {
             self.news = true;
             outside.post(FromEngine::Outputs(outputs));
@@ -265,7 +269,7 @@ impl Running {
             });
         }
         self.flushed_ms = now;
-        self.dirty = false;
+        self.dirty = more;
     }
 }
 

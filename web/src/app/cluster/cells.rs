@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::f64::consts::{FRAC_PI_2, TAU};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use gloo::render::{AnimationFrame, request_animation_frame};
 use sandbar_core::view::PodRow;
@@ -31,31 +31,108 @@ fn pitch(count: usize) -> f64 {
 
 /// Pitch and columns of a canvas as wide as its parent.
 pub fn grid(canvas: &HtmlCanvasElement, count: usize) -> (f64, usize) {
-    let width = canvas.parent_element().map_or(300, |p| p.client_width()) - 12;
-    let pitch = pitch(count);
-    (pitch, ((f64::from(width) / pitch) as usize).max(1))
+    grid_in(parent_width(canvas), count)
 }
 
-/// Draws, and goes on drawing while something glows.
-pub fn animate(
-    canvas: NodeRef,
-    pods: Rc<Vec<Kept<PodRow>>>,
-    at: Option<usize>,
-    frame: Rc<RefCell<Option<AnimationFrame>>>,
-) {
-    let Some(element) = canvas.cast::<HtmlCanvasElement>() else { return };
-    let glowing = draw(&element, &pods, at).unwrap_or(false);
-    if !glowing {
-        frame.replace(None);
-        return;
+fn grid_in(parent: i32, count: usize) -> (f64, usize) {
+    let pitch = pitch(count);
+    (pitch, ((f64::from(parent - 12) / pitch) as usize).max(1))
+}
+
+/// What is drawn on a canvas.
+pub struct Drawing {
+    /// The canvas.
+    pub canvas: NodeRef,
+    /// A cell each.
+    pub pods: Rc<Vec<Kept<PodRow>>>,
+    /// The one that is pointed at.
+    pub at: Option<usize>,
+}
+
+/// Holds a canvas's drawing; where it is dropped, nothing is drawn any more.
+pub type Slot = Rc<RefCell<Option<Drawing>>>;
+
+/// All that is to be drawn in the next frame.
+#[derive(Default)]
+struct Painter {
+    slots: Vec<Weak<RefCell<Option<Drawing>>>>,
+    frame: Option<AnimationFrame>,
+}
+
+thread_local! {
+    static PAINTER: RefCell<Painter> = RefCell::default();
+}
+
+/// What drawing needs to know of the document.
+struct Measured {
+    width: i32,
+    in_sight: bool,
+}
+
+/// Draws in the next frame, and goes on while something glows.
+pub fn animate(slot: &Slot, drawing: Drawing) {
+    slot.replace(Some(drawing));
+    PAINTER.with_borrow_mut(|painter| painter.ask(Rc::downgrade(slot)));
+}
+
+impl Painter {
+    fn ask(&mut self, slot: Weak<RefCell<Option<Drawing>>>) {
+        if !self.slots.iter().any(|s| s.ptr_eq(&slot)) {
+            self.slots.push(slot);
+        }
+        if self.frame.is_none() {
+            self.frame = Some(request_animation_frame(|_| paint()));
+        }
     }
-    let again = frame.clone();
-    let next = request_animation_frame(move |_| {
-        let done = again.borrow_mut().take();
-        animate(canvas, pods, at, again);
-        drop(done);
-    });
-    frame.replace(Some(next));
+}
+
+/// A frame: first everything is measured and then everything is drawn, so that the browser lays the page
+/// out once and not once a canvas.
+fn paint() {
+    // The frame is dropped only after the call: it owns the closure that is running.
+    let (slots, _done) =
+        PAINTER.with_borrow_mut(|p| (std::mem::take(&mut p.slots), p.frame.take()));
+    let measured: Vec<_> = slots
+        .into_iter()
+        .filter_map(|weak| {
+            let slot = weak.upgrade()?;
+            let canvas = slot.borrow().as_ref()?.canvas.cast::<HtmlCanvasElement>()?;
+            let found = Measured { width: parent_width(&canvas), in_sight: in_sight(&canvas) };
+            Some((slot, canvas, found))
+        })
+        .collect();
+    let colours = Colours::read();
+    for (slot, canvas, found) in measured {
+        let glowing = match &*slot.borrow() {
+            Some(drawing) => draw(&canvas, drawing, &found, &colours).unwrap_or(false),
+            None => false,
+        };
+        if glowing {
+            PAINTER.with_borrow_mut(|painter| painter.ask(Rc::downgrade(&slot)));
+        }
+    }
+}
+
+/// The theme's colours as they are in this frame.
+struct Colours {
+    tones: BTreeMap<Tone, String>,
+    glow: String,
+    text: String,
+}
+
+impl Colours {
+    fn read() -> Self {
+        let colour = |tone: &Tone| (*tone, dom::property(&format!("--{}", tone.name())));
+        Colours {
+            tones: Tone::ALL.iter().map(colour).collect(),
+            glow: dom::property("--glow"),
+            text: dom::property("--text"),
+        }
+    }
+}
+
+fn parent_width(canvas: &HtmlCanvasElement) -> i32 {
+    canvas.parent_element().map_or(300, |p| p.client_width())
 }
 
 /// Whether any of the canvas can be seen.
@@ -67,9 +144,15 @@ fn in_sight(canvas: &HtmlCanvasElement) -> bool {
 }
 
 /// Draws all cells; whether some glow.
-fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) -> Option<bool> {
+fn draw(
+    canvas: &HtmlCanvasElement,
+    drawing: &Drawing,
+    measured: &Measured,
+    colours: &Colours,
+) -> Option<bool> {
+    let pods = &*drawing.pods;
     let scale = gloo::utils::window().device_pixel_ratio();
-    let (pitch, columns) = grid(canvas, pods.len());
+    let (pitch, columns) = grid_in(measured.width, pods.len());
     let rows = pods.len().div_ceil(columns);
     let (width, height) = (columns as f64 * pitch, rows as f64 * pitch);
     let (w, h) = ((width * scale) as u32, (height * scale) as u32);
@@ -79,7 +162,7 @@ fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) ->
         let _ = canvas.set_attribute("style", &format!("width:{width}px;height:{height}px"));
     }
     let now = dom::now();
-    if !in_sight(canvas) {
+    if !measured.in_sight {
         // Looks again while something might scroll into sight before its glow is over.
         return Some(pods.iter().any(|p| now - p.changed < GLOW_MS));
     }
@@ -87,6 +170,7 @@ fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) ->
     context.set_transform(scale, 0.0, 0.0, scale, 0.0, 0.0).ok()?;
     context.clear_rect(0.0, 0.0, width, height);
     let place = |i: usize| ((i % columns) as f64 * pitch, (i / columns) as f64 * pitch);
+    context.set_fill_style_str(&colours.glow);
     let glowing = !dom::reduced_motion() && glow(&context, pods, now, pitch, place);
     let mut by_tone: BTreeMap<Tone, Vec<usize>> = BTreeMap::new();
     for (i, pod) in pods.iter().enumerate() {
@@ -94,14 +178,14 @@ fn draw(canvas: &HtmlCanvasElement, pods: &[Kept<PodRow>], at: Option<usize>) ->
     }
     context.set_line_width((pitch / 9.0).max(1.0));
     for (tone, cells) in by_tone {
-        let colour = dom::property(&format!("--{}", tone.name()));
-        context.set_fill_style_str(&colour);
-        context.set_stroke_style_str(&colour);
+        let colour = colours.tones.get(&tone)?;
+        context.set_fill_style_str(colour);
+        context.set_stroke_style_str(colour);
         shapes(&context, tone, cells.into_iter().map(place), pitch)?;
     }
-    if let Some(at) = at {
+    if let Some(at) = drawing.at {
         let (x, y) = place(at);
-        context.set_stroke_style_str(&dom::property("--text"));
+        context.set_stroke_style_str(&colours.text);
         context.set_line_width(1.5);
         context.stroke_rect(x + 0.5, y + 0.5, pitch - 1.0, pitch - 1.0);
     }
@@ -125,7 +209,6 @@ fn glow(
     if steps.iter().all(Vec::is_empty) {
         return false;
     }
-    context.set_fill_style_str(&dom::property("--glow"));
     for (step, cells) in steps.iter().enumerate() {
         context.set_global_alpha(1.0 - step as f64 / FADES as f64);
         context.begin_path();

@@ -7,7 +7,7 @@ use sandbar_core::view::PodRow;
 use web_sys::{HtmlCanvasElement, KeyboardEvent, MouseEvent};
 use yew::prelude::*;
 
-use super::cells::{animate, grid};
+use super::cells::{Drawing, Slot, animate, grid};
 use super::status::{Tone, of_pod, shape};
 use super::store::{Kept, object};
 use crate::app::clock::age;
@@ -137,11 +137,11 @@ fn Cells(props: &CellsProps) -> Html {
     let page = use_topic(Topic::Ui);
     let canvas = use_node_ref();
     let at = use_state(|| None::<usize>);
-    let frame = use_mut_ref(|| None::<gloo::render::AnimationFrame>);
+    let slot: Slot = use_mut_ref(|| None);
     let counts = census(props.pods.iter().map(|p| &*p.row));
     {
-        let (canvas, pods, at, frame) = (canvas.clone(), props.pods.clone(), *at, frame.clone());
-        use_effect(move || animate(canvas, pods, at, frame));
+        let drawing = Drawing { canvas: canvas.clone(), pods: props.pods.clone(), at: *at };
+        use_effect(move || animate(&slot, drawing));
     }
     let index = {
         let (canvas, count) = (canvas.clone(), props.pods.len());

@@ -22,6 +22,10 @@ pub enum Tone {
 }
 
 impl Tone {
+    /// All of them.
+    pub const ALL: [Tone; 7] =
+        [Tone::Bad, Tone::Wait, Tone::End, Tone::Unknown, Tone::Unready, Tone::Good, Tone::Done];
+
     /// The name of its shape and of its colour.
     pub fn name(self) -> &'static str {
         match self {
