@@ -103,10 +103,11 @@ async function startup(browser) {
 async function replicas(browser) {
   for (const n of [10, 100, 1000]) {
     const page = await cluster(browser, 10);
-    const start = Date.now();
+    const [start, before] = [Date.now(), computed()];
     await type(page, `kubectl create deployment web --image=${image} --replicas=${n}`);
     await holds(page, (n) => hands.ready("web") === n, n, 600);
     print(`replicas/browser/${n}/wall`, (Date.now() - start) / 1000, "s");
+    print(`replicas/browser/${n}/computing`, computed() - before, "s");
     const memory = await page.evaluate(async () =>
       (await performance.measureUserAgentSpecificMemory?.().catch(() => null))?.bytes ?? null);
     if (memory) print(`replicas/browser/${n}/memory`, memory, "bytes");
@@ -115,12 +116,22 @@ async function replicas(browser) {
   }
 }
 
-// Chromium's processes that show pages: [pid, CPU ticks, peak bytes].
+// Whether this process, or what it started, started that one.
+function ours(pid) {
+  while (pid > 1 && pid !== process.pid) {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+    pid = Number(stat[1]);
+  }
+  return pid === process.pid;
+}
+
+// Our Chromium's processes that show pages: [pid, CPU ticks, peak bytes].
 function renderers() {
   const found = [];
   for (const pid of fs.readdirSync("/proc").filter((n) => /^\d+$/.test(n))) {
     try {
       if (!fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=renderer")) continue;
+      if (!ours(Number(pid))) continue;
       const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
       const peak = /VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"));
       found.push({ pid, ticks: Number(stat[11]) + Number(stat[12]), peak: Number(peak[1]) * 1024 });
@@ -129,6 +140,24 @@ function renderers() {
     }
   }
   return found;
+}
+
+// CPU seconds of all workers: what the engine computed, however busy the machine is.
+function computed() {
+  let ticks = 0;
+  for (const { pid } of renderers()) {
+    try {
+      for (const task of fs.readdirSync(`/proc/${pid}/task`)) {
+        const stat = fs.readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8");
+        if (!/\(DedicatedWorker/.test(stat)) continue;
+        const fields = stat.replace(/^.*\) /, "").split(" ");
+        ticks += Number(fields[11]) + Number(fields[12]);
+      }
+    } catch {
+      // It ended while it was looked at.
+    }
+  }
+  return ticks / Number(execSync("getconf CLK_TCK"));
 }
 
 const rendererMemory = () => Math.max(...renderers().map((r) => r.peak));
@@ -140,13 +169,15 @@ async function idle(browser) {
   await type(page, "kubectl apply -f /home/learner/probed.yaml");
   await holds(page, () => hands.ready("probed") === 100);
   const from = await page.evaluate(() => hands.now);
-  const start = Date.now();
+  const [start, before] = [Date.now(), computed()];
   await page.waitForTimeout(3000);
   await speed(page, 1);
   const wall = (Date.now() - start) / 1000;
+  const computing = computed() - before;
   await page.waitForTimeout(500);
   const passed = (await page.evaluate(() => hands.now)) - from;
   print("idle/browser/speed", passed / 1000 / wall, "simulated s/s");
+  print("idle/browser/speed-computing", passed / 1000 / computing, "simulated s/CPU s");
   await page.waitForTimeout(5000);
   const hertz = Number(execSync("getconf CLK_TCK"));
   const ticks = rendererTicks();
@@ -158,6 +189,10 @@ async function frames(browser) {
   const page = await cluster(browser, 10);
   await page.evaluate(() => {
     window.longest = 0;
+    window.task = 0;
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) window.task = Math.max(window.task, duration);
+    }).observe({ type: "longtask" });
     let last = performance.now();
     const frame = (now) => {
       window.longest = Math.max(window.longest, now - last);
@@ -170,6 +205,8 @@ async function frames(browser) {
   await holds(page, () => hands.ready("web") === 1000, null, 600);
   await page.waitForTimeout(500);
   print("frames/longest", await page.evaluate(() => window.longest), "ms");
+  // Tasks are noticed from 50 ms on.
+  print("frames/longest-task", await page.evaluate(() => window.task), "ms");
 }
 
 async function requests(browser) {
