@@ -281,7 +281,10 @@ async fn run_input(
     }
     let aliases = shell.aliases.borrow().clone();
     let parsed = parse(text, &aliases, shell.flavour.knows_extensions());
-    if let Err(ParseError::Incomplete(_)) = parsed {
+    // The line's end matters to a here document: it begins on the next line.
+    let ended = || parse(&format!("{text}\n"), &aliases, shell.flavour.knows_extensions());
+    let more = |parsed: &_| matches!(parsed, Err(ParseError::Incomplete(_)));
+    if more(&parsed) || (!text.ends_with('\\') && more(&ended())) {
         return None;
     }
     let whole = std::mem::take(text);
