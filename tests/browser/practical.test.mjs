@@ -249,9 +249,9 @@ row("P15 auto healing", async () => {
   const [, id] = /^([0-9a-f]{12}) /m.exec(outside);
   await first.run(`docker exec -it ${id} /bin/sh`, /# ?$/);
   const inside = await first.run("docker ps -a | grep hello-node", /k8s_my-example[^]*# ?$/);
-  const line = inside.split("\n").find((l) => l.includes("k8s_my-example"));
   assert.ok(inside.includes("k8s_POD"), "the pause container is there");
-  const [, container] = /^([0-9a-f]{12}) /.exec(line);
+  // The rows are wider than the terminal: names are on the line below.
+  const [, container] = /^([0-9a-f]{12}) +trimhall\/my-example/m.exec(inside);
   await first.run(`docker rm -f ${container}`, new RegExp(`^${container}$`, "m"));
   await first.run("exit", /[$] ?$/);
   await second.sees(new RegExp(`${pod} +1/1 +Running +[12] `), 60);
