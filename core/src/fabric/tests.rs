@@ -402,7 +402,7 @@ fn a_hundred_thousand_probes_cost_few_steps_each() {
     let w = world();
     let _server = w.echo_name(&w.pods[0], 80);
     let (node, what) = (w.node.clone(), Rc::new(HttpRequest::get("10.244.0.2", "/healthz")));
-    let (steps, began) = (w.sim.steps(), std::time::Instant::now());
+    let steps = w.sim.steps();
     const N: u64 = 100_000;
     w.run(async move {
         for _ in 0..N {
@@ -411,9 +411,7 @@ fn a_hundred_thousand_probes_cost_few_steps_each() {
             assert_eq!(got.unwrap().status, 200);
         }
     });
-    let each = began.elapsed() / N as u32;
     let steps = (w.sim.steps() - steps) / N;
-    println!("{each:?} and {steps} steps a probe");
     assert!(steps <= 10, "{steps} steps a probe");
 }
 
