@@ -3,6 +3,7 @@
 //! Models `kubelet_pods.go` (`GetKubeletContainerLogs`, `GetExec` …) and `pkg/kubelet/server`.
 
 use std::{
+    cell::RefCell,
     net::{Ipv4Addr, SocketAddrV4},
     rc::{Rc, Weak},
 };
@@ -83,7 +84,9 @@ impl NodeAgent for Agent {
         let (me, worker) = self.worker(pod)?;
         let container = running(&me, &worker, pod, options)?;
         let (output, from) = channel();
-        let (streams, fds) = exec_streams(&me.sim, options, output.clone(), from);
+        let open = Rc::new(RefCell::new(Some(output.clone())));
+        let (streams, fds) = exec_streams(&me.sim, options, open.clone(), from);
+        let terminal = options.tty.is_some();
         let spec = ExecSpec {
             argv: options.command.clone(),
             env: match options.tty {
@@ -100,11 +103,16 @@ impl NodeAgent for Agent {
                 me.sim.spawn(async move {
                     let code = child.wait().await.code();
                     exit.send(code);
+                    if terminal {
+                        // Whoever types holds the terminal, and the terminal its output.
+                        open.take();
+                    }
                 });
                 return Ok(streams);
             }
             Err(error) => error,
         };
+        open.take();
         match me.engine.kind() {
             // cri-dockerd passes on what docker prints, and its exit code.
             EngineKind::Docker => {
@@ -300,14 +308,16 @@ type Output = (u8, Vec<u8>);
 fn exec_streams(
     sim: &Sim,
     options: &ExecOptions,
-    to: Sender<Output>,
+    to: Rc<RefCell<Option<Sender<Output>>>>,
     output: Receiver<Output>,
 ) -> ((ExecStreams, Sender<i32>), [Fd; 3]) {
     let (exit, exited) = channel();
     let sink = |stream: u8| {
         let to = to.clone();
         Rc::new(move |bytes: &[u8]| {
-            to.send((stream, bytes.to_vec()));
+            if let Some(to) = &*to.borrow() {
+                to.send((stream, bytes.to_vec()));
+            }
         })
     };
     let (stdin, mut typed) = channel::<Vec<u8>>();
