@@ -73,10 +73,6 @@ async function startup(browser) {
   for (let i = 0; i < 5; i++) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, serviceWorkers: "block" });
     const page = await context.newPage();
-    const cdp = await context.newCDPSession(page);
-    let got = 0;
-    await cdp.send("Network.enable");
-    cdp.on("Network.loadingFinished", (e) => { got += e.encodedDataLength; });
     await page.addInitScript(() => {
       const shown = () => document.querySelector(".xterm-rows")?.textContent.trimEnd() ?? "";
       const look = () => {
@@ -87,12 +83,15 @@ async function startup(browser) {
     });
     await page.goto(url);
     times.push(await (await page.waitForFunction(() => window.promptAt, null, { timeout: 20_000 })).jsonValue());
-    bytes = got;
     const before = Date.now();
     await page.locator(".xterm textarea").first().focus();
     await page.keyboard.type("x");
     await page.waitForFunction(() => /[$#] x$/.test(document.querySelector(".xterm-rows").textContent.trimEnd()));
     echoes.push(Date.now() - before);
+    // All that was asked for before the prompt was there, headers included.
+    bytes = await page.evaluate(() => performance.getEntries()
+      .filter((e) => e.transferSize && e.startTime <= window.promptAt)
+      .reduce((sum, e) => sum + e.transferSize, 0));
     await context.close();
   }
   print("startup/prompt", median(times), "ms");

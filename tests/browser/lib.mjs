@@ -13,8 +13,8 @@ export const launch = () =>
   chromium.launch({ executablePath: process.env.SANDBAR_CHROMIUM ?? "/usr/bin/chromium", args });
 
 // Opens the page in a fresh profile. `page.complaints` gathers what must not happen: errors, and
-// requests to anywhere but the page's own host.
-export async function open(browser, { scheme = "light", width = 1280, height = 720, at = url } = {}) {
+// requests to anywhere but the page's own host. `before` is called before the page is loaded.
+export async function open(browser, { scheme = "light", width = 1280, height = 720, at = url, before } = {}) {
   const context = await browser.newContext({
     colorScheme: scheme, viewport: { width, height }, serviceWorkers: "block",
     permissions: ["clipboard-read", "clipboard-write"],
@@ -30,6 +30,7 @@ export async function open(browser, { scheme = "light", width = 1280, height = 7
       page.complaints.push(`request: ${r.url()}`);
   });
   page.setDefaultTimeout(20_000);
+  await before?.(page);
   await page.goto(at);
   return page;
 }

@@ -1,7 +1,7 @@
 // The page by itself: it comes up complete, in both colour schemes and both sizes, from any path.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, nestedUrl, open, shot, url } from "./lib.mjs";
+import { launch, nestedUrl, open, shot, Terminal, url } from "./lib.mjs";
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -35,6 +35,30 @@ test("the engine answers", async () => {
   const pong = next(page, "Pong");
   await page.evaluate(() => sandbarBoot.current.postMessage('{"Ping":7}'));
   assert.equal(await pong, 7);
+  await page.context().close();
+});
+
+test("the first prompt does not wait for the whole engine, and what is typed is not lost", async () => {
+  let release, asked = false;
+  const held = new Promise((done) => { release = done; });
+  const page = await open(browser, { before: (page) => page.route(/engine-.*\.wasm/, async (route) => {
+    asked = true;
+    await held;
+    await route.continue();
+  }) });
+  const terminal = new Terminal(page);
+  await terminal.sees(/[$#]$/);
+  await terminal.type("echo a$((6*7))\nls /usr/local/bin; minikube version; echo done\n");
+  await terminal.sees(/^a42\n[^]*^docker +helm|^a42\n[^]*^docker +kubectl/m);
+  assert.ok(asked, "it is asked for by itself");
+  const before = await terminal.screen();
+  assert.doesNotMatch(before, /minikube version: v/);
+  release();
+  const after = await terminal.sees(/minikube version: v[^]*^done$/m);
+  assert.ok(after.startsWith(before), `only what is new is written:\n${before}\n---\n${after}`);
+  await terminal.type("echo b$((7*8))\n");
+  await terminal.sees(/^b56$/m);
+  assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
 

@@ -32,15 +32,16 @@ impl Profile {
     }
 }
 
-/// The page's two programs.
-const BINS: [&str; 2] = ["app", "engine"];
+/// The page's programs, and whether they are built with the whole engine. Two runs of cargo: in one, its
+/// features would be everyone's.
+const BINS: [(&str, bool); 3] = [("app", false), ("starter", false), ("engine", true)];
 
 /// Builds what changed; the folder holds the finished site.
 pub fn site(profile: Profile) -> Res<PathBuf> {
     setup::npm()?;
     compile(profile)?;
     let work = root().join("target/site").join(profile.name());
-    for bin in BINS {
+    for (bin, _) in BINS {
         bindgen(profile, bin, &work)?;
     }
     pack(profile, &work)?;
@@ -73,15 +74,24 @@ fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
 fn compile(profile: Profile) -> Res {
     let toolchain = toolchain::wasm()?;
     timed("compiling the page and the engine to WebAssembly", || {
-        let dir = toolchain::target_dir();
-        let args = ["build", "--package", "sandbar-web", "--bins", "--target", TARGET];
-        let mut build = toolchain.cargo(&args);
-        build.arg("--target-dir").arg(dir).args(["--profile", profile.name()]);
-        if profile == Profile::Dev {
-            // `?fixture=practical` plays canned messages, to work on the page alone.
-            build.args(["--features", "fixture"]);
+        for whole in [false, true] {
+            let args = ["build", "--package", "sandbar-web", "--target", TARGET];
+            let mut build = toolchain.cargo(&args);
+            build.arg("--target-dir").arg(toolchain::target_dir());
+            build.args(["--profile", profile.name()]);
+            for (bin, _) in BINS.iter().filter(|(_, wants)| *wants == whole) {
+                build.args(["--bin", bin]);
+            }
+            if !whole {
+                build.arg("--no-default-features");
+            }
+            if profile == Profile::Dev {
+                // `?fixture=practical` plays canned messages, to work on the page alone.
+                build.args(["--features", "fixture"]);
+            }
+            run(build, "the compiler's messages above say what to mend")?;
         }
-        run(build, "the compiler's messages above say what to mend")
+        Ok(())
     })
 }
 

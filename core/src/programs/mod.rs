@@ -3,6 +3,7 @@
 //! A program is an `async fn` over a [`Proc`](crate::machine::Proc). Which machine has which programs
 //! is decided by its files (`Fs::install`), so that images differ as real ones do.
 
+#[cfg(feature = "cluster")]
 mod apt_get;
 mod arch;
 mod awk;
@@ -14,12 +15,14 @@ mod chmod;
 mod chown;
 mod clear;
 mod cp;
+#[cfg(feature = "cluster")]
 mod curl;
 mod cut;
 mod date;
 mod df;
 mod diff;
 mod dirname;
+#[cfg(feature = "cluster")]
 mod docker;
 mod du;
 mod echo;
@@ -34,24 +37,32 @@ mod head;
 mod hostname;
 mod id;
 mod init;
+#[cfg(feature = "cluster")]
 mod ip;
 mod kill;
+#[cfg(feature = "cluster")]
 pub mod kubectl;
+#[cfg(not(feature = "cluster"))]
+mod later;
 mod less;
 mod ln;
 mod ls;
 mod man;
 mod md5sum;
+#[cfg(feature = "cluster")]
 pub mod minikube;
 mod mkdir;
 mod mktemp;
 mod mv;
 mod nano;
+#[cfg(feature = "cluster")]
 mod nc;
 mod nl;
 mod nohup;
 mod nproc;
+#[cfg(feature = "cluster")]
 mod nslookup;
+#[cfg(feature = "cluster")]
 mod ping;
 mod pkill;
 mod printenv;
@@ -60,10 +71,12 @@ mod ps;
 mod pwd;
 mod readlink;
 mod realpath;
+#[cfg(feature = "cluster")]
 mod redis_cli;
 mod rev;
 mod rm;
 mod rmdir;
+#[cfg(feature = "cluster")]
 pub mod sandbar;
 mod sed;
 mod seq;
@@ -89,6 +102,7 @@ mod uptime;
 mod vi;
 mod watch;
 mod wc;
+#[cfg(feature = "cluster")]
 mod wget;
 mod which;
 mod whoami;
@@ -100,7 +114,10 @@ use crate::machine::Program;
 /// All programs, sorted by name.
 pub static PROGRAMS: &[&Program] = &[
     &test::BRACKET,
+    #[cfg(feature = "cluster")]
     &apt_get::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::APT_GET,
     &arch::PROGRAM,
     &sh::ASH,
     &awk::PROGRAM,
@@ -113,14 +130,20 @@ pub static PROGRAMS: &[&Program] = &[
     &chown::PROGRAM,
     &clear::PROGRAM,
     &cp::PROGRAM,
+    #[cfg(feature = "cluster")]
     &curl::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::CURL,
     &cut::PROGRAM,
     &sh::DASH,
     &date::PROGRAM,
     &df::PROGRAM,
     &diff::PROGRAM,
     &dirname::PROGRAM,
+    #[cfg(feature = "cluster")]
     &docker::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::DOCKER,
     &du::PROGRAM,
     &echo::PROGRAM,
     &edit::PROGRAM,
@@ -135,29 +158,50 @@ pub static PROGRAMS: &[&Program] = &[
     &head::PROGRAM,
     &hostname::PROGRAM,
     &id::PROGRAM,
+    #[cfg(feature = "cluster")]
     &ip::IFCONFIG,
+    #[cfg(not(feature = "cluster"))]
+    &later::IFCONFIG,
     &init::PROGRAM,
+    #[cfg(feature = "cluster")]
     &ip::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::IP,
     &kill::PROGRAM,
+    #[cfg(feature = "cluster")]
     &kubectl::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::KUBECTL,
     &less::PROGRAM,
     &ln::PROGRAM,
     &ls::PROGRAM,
     &man::PROGRAM,
     &md5sum::PROGRAM,
+    #[cfg(feature = "cluster")]
     &minikube::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::MINIKUBE,
     &mkdir::PROGRAM,
     &mktemp::PROGRAM,
     &less::MORE,
     &mv::PROGRAM,
     &nano::PROGRAM,
+    #[cfg(feature = "cluster")]
     &nc::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::NC,
     &nl::PROGRAM,
     &nohup::PROGRAM,
     &nproc::PROGRAM,
+    #[cfg(feature = "cluster")]
     &nslookup::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::NSLOOKUP,
     &pkill::PGREP,
+    #[cfg(feature = "cluster")]
     &ping::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::PING,
     &pkill::PROGRAM,
     &printenv::PROGRAM,
     &printf::PROGRAM,
@@ -165,11 +209,17 @@ pub static PROGRAMS: &[&Program] = &[
     &pwd::PROGRAM,
     &readlink::PROGRAM,
     &realpath::PROGRAM,
+    #[cfg(feature = "cluster")]
     &redis_cli::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::REDIS_CLI,
     &rev::PROGRAM,
     &rm::PROGRAM,
     &rmdir::PROGRAM,
+    #[cfg(feature = "cluster")]
     &sandbar::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::SANDBAR,
     &sed::PROGRAM,
     &seq::PROGRAM,
     &md5sum::SHA256,
@@ -193,7 +243,10 @@ pub static PROGRAMS: &[&Program] = &[
     &vi::PROGRAM,
     &watch::PROGRAM,
     &wc::PROGRAM,
+    #[cfg(feature = "cluster")]
     &wget::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::WGET,
     &which::PROGRAM,
     &whoami::PROGRAM,
     &xargs::PROGRAM,
@@ -204,7 +257,10 @@ pub static PROGRAMS: &[&Program] = &[
 pub fn find(name: &str) -> Option<&'static Program> {
     match PROGRAMS.binary_search_by(|p| p.name.cmp(name)) {
         Ok(index) => Some(PROGRAMS[index]),
+        #[cfg(feature = "cluster")]
         Err(_) => crate::runtime::images::program(name),
+        #[cfg(not(feature = "cluster"))]
+        Err(_) => None,
     }
 }
 

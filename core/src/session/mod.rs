@@ -4,16 +4,26 @@
 //! [`Session::take_outputs`] hands out what there is to show. Nothing else goes in or out, so a
 //! journal of (time, input) pairs and the seed are the whole session: [`Session::replay`].
 
+#[cfg(feature = "cluster")]
 mod browse;
+#[cfg(feature = "cluster")]
 mod details;
+#[cfg(feature = "cluster")]
 mod faults;
 pub mod host;
 mod journal;
+#[cfg(feature = "cluster")]
 mod picture;
 pub mod protocol;
+#[cfg(feature = "cluster")]
 mod rows;
 mod windows;
+#[cfg(feature = "cluster")]
 mod witness;
+#[cfg(feature = "cluster")]
+mod world;
+#[cfg(not(feature = "cluster"))]
+#[path = "later.rs"]
 mod world;
 
 use std::rc::Rc;
@@ -24,11 +34,14 @@ use protocol::{Input, Output};
 use windows::{Outputs, Windows};
 use world::World;
 
+#[cfg(feature = "cluster")]
 use crate::{
     clusters::{self, Cluster},
+    runtime::images,
+};
+use crate::{
     machine::{Machine, Program},
     programs,
-    runtime::images,
     sim::{Advance, Sim, Time},
 };
 
@@ -44,9 +57,11 @@ pub struct Session {
 
 /// Finds a program on any machine: commands, what runs in images, components of clusters.
 pub fn find_program(name: &str) -> Option<&'static Program> {
-    programs::find(name)
-        .or_else(|| images::program(name))
-        .or_else(|| clusters::components::find(name))
+    let found = programs::find(name);
+    #[cfg(feature = "cluster")]
+    let found =
+        found.or_else(|| images::program(name)).or_else(|| clusters::components::find(name));
+    found
 }
 
 impl Session {
@@ -110,7 +125,13 @@ impl Session {
         (self.outputs.take(), more)
     }
 
+    /// Queries that could not be answered here, as those of a starter about a cluster.
+    pub fn take_unanswered(&mut self) -> Vec<Input> {
+        self.world.take_unanswered()
+    }
+
     /// The cluster that is shown, if there is one.
+    #[cfg(feature = "cluster")]
     pub fn cluster(&self) -> Option<Rc<Cluster>> {
         self.world.cluster()
     }

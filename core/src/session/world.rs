@@ -112,6 +112,11 @@ impl World {
         }
     }
 
+    /// Queries that could not be answered: none.
+    pub fn take_unanswered(&mut self) -> Vec<Input> {
+        Vec::new()
+    }
+
     fn push(&self, output: Output) {
         self.outbox.borrow_mut().push(output);
     }

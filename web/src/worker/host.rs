@@ -7,7 +7,10 @@ use sandbar_core::{
     sim::Time,
 };
 
-use super::pace::Pace;
+use super::{
+    handover::{self, Handover, Left},
+    pace::Pace,
+};
 use crate::protocol::{FromEngine, ToEngine};
 
 /// Real milliseconds of work before messages get a turn.
@@ -41,6 +44,15 @@ pub enum Next {
     Never,
 }
 
+/// How a starter can stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Settled {
+    /// A first prompt is on its way to the screen.
+    Shown,
+    /// It can do nothing without the whole engine.
+    Stuck,
+}
+
 /// A running session and its clock.
 struct Running {
     session: Session,
@@ -60,6 +72,10 @@ struct Running {
     /// Whether the page must be told how the clock stands, even if there is nothing to show.
     news: bool,
     flushed_ms: f64,
+    /// What the page was told already by a starter whose journal is played again.
+    shown: Option<Vec<Output>>,
+    /// Messages that came while a journal was played; their time is after it.
+    waiting: VecDeque<ToEngine>,
     /// Where the rate was measured from: real and simulated time.
     measured: (f64, Time),
     rate: f64,
@@ -69,18 +85,25 @@ struct Running {
 pub struct Host<O> {
     outside: O,
     running: Option<Running>,
+    /// What was told to the page, if this is a starter.
+    told: Option<Vec<Output>>,
+    /// Messages for the whole engine.
+    later: Vec<ToEngine>,
 }
 
 impl<O: Outside> Host<O> {
     /// A host without a session; [`ToEngine::Init`] brings one.
     pub fn new(outside: O) -> Self {
-        Host { outside, running: None }
+        Host { outside, running: None, told: None, later: Vec::new() }
     }
 
     /// Takes a message, does what can be done in a slice and says when to go on.
     pub fn receive(&mut self, message: ToEngine) -> Next {
         if let ToEngine::Ping(n) = message {
             self.outside.post(FromEngine::Pong(n));
+        } else if self.told.is_some() && (!self.later.is_empty() || is_resumed(&message)) {
+            self.later.push(message);
+            return Next::Never;
         } else if let ToEngine::Init { seed, start_ms, journal, resume_ms } = message {
             self.init(seed, start_ms, journal, resume_ms);
         } else if let Some(running) = &mut self.running {
@@ -97,7 +120,7 @@ impl<O: Outside> Host<O> {
         let now = self.outside.now_ms();
         let flush_in = running.flushed_ms + FRAME_MS - now;
         if running.dirty && !running.replaying && flush_in <= 0.0 {
-            running.flush(&self.outside);
+            running.flush(&self.outside, self.told.as_mut());
         }
         if !reached {
             return Next::Now;
@@ -109,6 +132,60 @@ impl<O: Outside> Host<O> {
             (Some(a), Some(b)) => Next::After(a.min(b)),
             (Some(a), None) | (None, Some(a)) => Next::After(a),
         }
+    }
+
+    /// From now on this is a starter: it has no cluster, so it plays no journal, and it will be
+    /// followed by the whole engine.
+    pub fn be_starter(&mut self) {
+        self.told = Some(Vec::new());
+    }
+
+    /// Whether a starter did what it can: it showed something, or it was told to play a journal.
+    pub fn settled(&self) -> Option<Settled> {
+        if !self.later.is_empty() {
+            return Some(Settled::Stuck);
+        }
+        let shown = self.told.iter().flatten().any(|o| matches!(o, Output::Terminal { .. }));
+        shown.then_some(Settled::Shown)
+    }
+
+    /// Ends the session, for the whole engine to go on with it.
+    pub fn hand_over(&mut self) -> Handover {
+        let mut messages = Vec::new();
+        let session = self.running.take().map(|mut running| {
+            running.catch_up(&self.outside);
+            running.flush(&self.outside, self.told.as_mut());
+            if let Some(until) = running.hurry {
+                messages.push(ToEngine::FastForward { until_ms: until.as_millis() });
+            }
+            messages.extend(running.session.take_unanswered().into_iter().map(ToEngine::Input));
+            Left {
+                journal: running.session.journal().clone(),
+                now_us: running.session.now().as_micros(),
+                speed: running.pace.factor(),
+                shown: self.told.take().unwrap_or_default(),
+            }
+        });
+        messages.append(&mut self.later);
+        Handover { session, messages }
+    }
+
+    /// Goes on where a starter ended.
+    pub fn take_over(&mut self, left: Handover) -> Next {
+        if let Some(Left { journal, now_us, speed, shown }) = left.session {
+            self.init(journal.seed, 0, Some(journal), 0);
+            if let Some(running) = &mut self.running {
+                let now = Time::from_micros(now_us);
+                running.hurry = (now > running.session.now()).then_some(now);
+                running.pace.set(speed, self.outside.now_ms(), running.session.now());
+                running.shown = Some(shown);
+            }
+        }
+        let mut next = self.wake();
+        for message in left.messages {
+            next = self.receive(message);
+        }
+        next
     }
 
     fn init(&mut self, seed: u64, start_ms: u64, journal: Option<Journal>, resume_ms: u64) {
@@ -128,6 +205,8 @@ impl<O: Outside> Host<O> {
             replaying: true,
             held: Vec::new(),
             behind: false,
+            shown: None,
+            waiting: VecDeque::new(),
             dirty: true,
             news: true,
             flushed_ms: f64::NEG_INFINITY,
@@ -135,6 +214,11 @@ impl<O: Outside> Host<O> {
             rate: 1.0,
         });
     }
+}
+
+/// Whether a message begins a session in which something was done before.
+fn is_resumed(message: &ToEngine) -> bool {
+    matches!(message, ToEngine::Init { journal: Some(j), .. } if !j.entries.is_empty())
 }
 
 impl Running {
@@ -147,6 +231,9 @@ impl Running {
     }
 
     fn take(&mut self, message: ToEngine, outside: &impl Outside) {
+        if self.replaying {
+            return self.waiting.push_back(message);
+        }
         let now = outside.now_ms();
         match message {
             ToEngine::Input(input) => {
@@ -224,7 +311,12 @@ impl Running {
             self.measured = (outside.now_ms(), self.session.now());
         }
         if std::mem::take(&mut self.replaying) {
-            outside.post(FromEngine::Ready { now_ms: self.session.now().as_millis() });
+            if self.shown.is_none() {
+                outside.post(FromEngine::Ready { now_ms: self.session.now().as_millis() });
+            }
+            for message in std::mem::take(&mut self.waiting) {
+                self.take(message, outside);
+            }
             return false;
         }
         !hurried
@@ -244,11 +336,18 @@ impl Running {
         self.pace.set(self.pace.factor(), outside.now_ms(), self.session.now());
     }
 
-    fn flush(&mut self, outside: &impl Outside) {
+    /// Tells what there is to show; `told` keeps it.
+    fn flush(&mut self, outside: &impl Outside, told: Option<&mut Vec<Output>>) {
         let now = outside.now_ms();
         let mut outputs = std::mem::take(&mut self.held);
         let (new, more) = self.session.take_some_outputs(ROWS);
         outputs.extend(new);
+        if let Some(shown) = self.shown.take() {
+            outputs = handover::difference(&shown, outputs);
+        }
+        if let Some(told) = told {
+            told.extend(outputs.iter().cloned());
+        }
         if !outputs.is_empty() {
             self.news = true;
             outside.post(FromEngine::Outputs(outputs));
@@ -331,6 +430,10 @@ mod tests {
         Input::TerminalOpen { id, place: String::new(), cols: 80, rows: 24 }
     }
 
+    fn keys(data: &str) -> Input {
+        Input::TerminalKeys { id: 1, data: data.into() }
+    }
+
     #[test]
     fn an_input_is_journalled_at_the_simulated_time_of_the_real_moment() {
         let fake = Fake::default();
@@ -361,6 +464,65 @@ mod tests {
             _ => None,
         });
         assert!(clock.is_some_and(|now| now < 1_000_100), "{clock:?}");
+    }
+
+    #[test]
+    fn a_starter_is_followed_by_the_engine_and_only_what_is_new_is_told() {
+        let fake = Fake::default();
+        let mut starter = Host::new(fake.clone());
+        starter.be_starter();
+        starter.receive(init(None, 0));
+        assert_eq!(starter.settled(), None);
+        starter.receive(ToEngine::Input(open(1)));
+        fake.pass(&mut starter, 2_000.0);
+        assert_eq!(starter.settled(), Some(Settled::Shown));
+        starter.receive(ToEngine::Input(keys("echo $((6*7))\r")));
+        fake.pass(&mut starter, 1_500.0);
+        fake.heard();
+        let left = starter.hand_over();
+        let now_us = left.session.as_ref().map(|s| s.now_us).unwrap();
+        assert!(now_us >= 1_003_500_000);
+        let mut engine = Host::new(fake.clone());
+        engine.take_over(left);
+        engine.receive(ToEngine::Input(keys("echo $((7*8))\r")));
+        fake.pass(&mut engine, 1_000.0);
+        let mut text = String::new();
+        for message in fake.heard() {
+            match message {
+                FromEngine::Outputs(outputs) => outputs.into_iter().for_each(|o| {
+                    if let Output::Terminal { data, .. } = o {
+                        text.push_str(&data);
+                    }
+                }),
+                FromEngine::JournalAppend(entries) => {
+                    assert_eq!(entries.len(), 1);
+                    assert!(entries[0].at_us >= now_us);
+                }
+                FromEngine::Ready { .. } => panic!("the page was told before"),
+                _ => {}
+            }
+        }
+        assert!(text.contains("56") && !text.contains("42"), "{text}");
+    }
+
+    #[test]
+    fn a_starter_leaves_a_journal_to_the_engine() {
+        let fake = Fake::default();
+        let mut host = Host::new(fake.clone());
+        host.receive(init(None, 0));
+        host.receive(ToEngine::Input(open(1)));
+        let journal = host.running.as_ref().unwrap().session.journal().clone();
+        fake.heard();
+        let mut starter = Host::new(fake.clone());
+        starter.be_starter();
+        assert_eq!(starter.receive(init(Some(journal), 0)), Next::Never);
+        assert_eq!(starter.receive(ToEngine::Speed { factor: 10 }), Next::Never);
+        assert_eq!(starter.settled(), Some(Settled::Stuck));
+        assert!(fake.heard().is_empty());
+        let mut engine = Host::new(fake.clone());
+        engine.take_over(starter.hand_over());
+        assert!(fake.heard().contains(&FromEngine::Ready { now_ms: 1_000_000 }));
+        assert_eq!(engine.running.as_ref().unwrap().pace.factor(), 10);
     }
 
     #[test]

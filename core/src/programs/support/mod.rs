@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod inputs;
 pub mod names;
+#[cfg(feature = "cluster")]
 pub mod net;
 pub mod opts;
 pub mod screen;
