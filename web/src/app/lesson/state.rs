@@ -33,18 +33,22 @@ impl Page {
             lesson.view = Rc::new(view);
             offer
         };
-        // The page opens on a step, not on a list.
+        // The page opens on a step, not on a list; a panel that was hidden meanwhile stays so.
         if let Some(id) = offer {
-            self.open_lesson(&id);
+            self.begin_lesson(&id);
         }
         self.touch(Topic::Lesson);
     }
 
-    /// Opens a lesson.
-    pub fn open_lesson(&self, id: &str) {
+    fn begin_lesson(&self, id: &str) {
         self.lesson.borrow_mut().catalogue = false;
         self.send(Input::LessonOpen { lesson: id.to_owned() });
         self.touch(Topic::Lesson);
+    }
+
+    /// Opens a lesson and its panel.
+    pub fn open_lesson(&self, id: &str) {
+        self.begin_lesson(id);
         if !self.ui.borrow().lesson {
             self.show(Place::Lesson);
         }
