@@ -88,6 +88,7 @@ mod sudo;
 pub mod support;
 mod tac;
 mod tail;
+pub mod tar;
 mod tee;
 mod test;
 mod timeout;
@@ -229,6 +230,7 @@ pub static PROGRAMS: &[&Program] = &[
     &sudo::PROGRAM,
     &tac::PROGRAM,
     &tail::PROGRAM,
+    &tar::PROGRAM,
     &tee::PROGRAM,
     &test::PROGRAM,
     &timeout::PROGRAM,

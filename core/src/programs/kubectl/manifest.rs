@@ -94,6 +94,35 @@ async fn read_all(
     Ok(())
 }
 
+/// Reads everything that `-f` names without asking a server: what is not of a kind that every
+/// server has is refused. Namespaces stay as the files have them. Errors: as [`read`].
+pub async fn read_local(cx: &Cx, p: &Parsed) -> Result<Vec<Manifest>, Error> {
+    let kinds = crate::api::KindTable::default();
+    let mut found = Vec::new();
+    for (source, text) in texts(cx, p.list("filename"), p.bool("recursive")).await? {
+        let (documents, error) = yaml::documents(&text);
+        for object in documents.into_iter().filter(|d| !d.is_null()).flat_map(flatten) {
+            check_type(&object, &source, false)?;
+            let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+            let (version, kind) = (text("apiVersion"), text("kind"));
+            let Some(known) = kinds.by_kind(&version, &kind).cloned() else {
+                return Err(Error::plain(format!(
+                    "unable to decode {}: no kind {} is registered for version {} in scheme \
+                     \"k8s.io/kubectl/pkg/scheme/scheme.go:28\"",
+                    quote(&source),
+                    quote(&kind),
+                    quote(&version)
+                )));
+            };
+            found.push(Manifest { kind: known, source: source.clone(), object });
+        }
+        if let Some(error) = error {
+            return Err(Error::plain(format!("error parsing {source}: {error}")));
+        }
+    }
+    Ok(found)
+}
+
 /// The items of a list, or the object itself.
 fn flatten(object: Value) -> Vec<Value> {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("");

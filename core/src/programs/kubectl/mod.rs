@@ -48,6 +48,9 @@ pub async fn main(proc: Proc) -> i32 {
 /// Runs `kubectl` with these arguments (without the name), as `minikube kubectl` does.
 pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
     let cx = Cx { proc };
+    if let Some(code) = verbs::plugin::run(&cx, &args).await {
+        return code;
+    }
     match dispatch(&cx, &args).await {
         Ok(()) => 0,
         Err(error) => {

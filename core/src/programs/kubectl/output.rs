@@ -14,6 +14,10 @@ use super::{
 };
 use crate::api::{gofmt::quote, json, yaml};
 
+/// What `-o` knows.
+pub const USAGE: &str = "Output format. One of: (json, yaml, kyaml, name, go-template, \
+    go-template-file, template, templatefile, jsonpath, jsonpath-as-json, jsonpath-file).";
+
 /// `-o`, `--template` and what belongs to them.
 pub const FLAGS: &[Flag] = &[
     Flag::bool(
@@ -21,13 +25,7 @@ pub const FLAGS: &[Flag] = &[
         true,
         "Pass over fields and keys that a template names and the object does not have.",
     ),
-    Flag::str(
-        "output",
-        "",
-        "Output format. One of: (json, yaml, kyaml, name, go-template, \
-        go-template-file, template, templatefile, jsonpath, jsonpath-as-json, jsonpath-file).",
-    )
-    .short("o"),
+    Flag::str("output", "", USAGE).short("o"),
     Flag::bool("show-managed-fields", false, "Show managedFields in JSON and YAML."),
     Flag::str("template", "", "The template, or the file that holds it, for template formats."),
 ];

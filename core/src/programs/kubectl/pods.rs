@@ -97,9 +97,13 @@ fn rank(pod: &Pod) -> (bool, u8, bool, String, String) {
 
 /// What a workload or service selects its pods by.
 pub fn selector_of(object: &ObjRef) -> Result<Selector, Error> {
-    let value = object.to_value();
+    selector_of_value(&object.to_value())
+}
+
+/// As [`selector_of`], of an object as JSON.
+pub fn selector_of_value(value: &serde_json::Value) -> Result<Selector, Error> {
     let kind = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or("");
-    let selector = super::write::at(&value, &["spec", "selector"]).cloned();
+    let selector = super::write::at(value, &["spec", "selector"]).cloned();
     let none = || Error::plain(format!("selector for {kind} not implemented"));
     let selector = selector.ok_or_else(none)?;
     if selector.get("matchLabels").is_some() || selector.get("matchExpressions").is_some() {

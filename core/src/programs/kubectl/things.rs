@@ -80,6 +80,25 @@ pub async fn find(
     Ok(fetch(conn, &selected, query))
 }
 
+/// Objects of files, without asking a server (`--local`).
+pub async fn local(cx: &Cx, p: &Parsed, args: &[String]) -> Result<Vec<Thing>, Error> {
+    if !args.is_empty() || !manifest::given(p) {
+        return Err(Error::plain(
+            "error: you must specify resources by --filename when --local is set.\n\
+             Example resource specifications include:\n   '-f rsrc.yaml'\n   \
+             '--filename=rsrc.json'",
+        ));
+    }
+    let thing = |m: manifest::Manifest| Thing {
+        namespace: m.namespace().to_owned(),
+        name: m.name().to_owned(),
+        kind: m.kind,
+        source: m.source,
+        object: m.object,
+    };
+    Ok(manifest::read_local(cx, p).await?.into_iter().map(thing).collect())
+}
+
 /// Selected objects as things.
 pub fn fetch(conn: &Conn, selected: &Selected, query: &Query) -> (Vec<Thing>, Vec<Error>) {
     let (found, errors) = resources::fetch(conn, selected, query);

@@ -1,5 +1,6 @@
 //! What programs share: options, inputs, numbers, widths. No programs.
 
+pub mod archive;
 pub mod digest;
 pub mod inputs;
 pub mod names;

@@ -100,6 +100,14 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (StorageClass::ID, storageclass::describe),
 ];
 
+/// A pod template as it is described, its cells separated by tabs. Errors: it is no template.
+pub fn template_text(template: serde_json::Value) -> Result<String, String> {
+    let template = crate::api::object::from_value(template).map_err(|e| e.to_string())?;
+    let mut w = Writer(Tabwriter::raw());
+    template::show(Some(&template), &mut w);
+    Ok(w.finish())
+}
+
 /// Describes one object. Errors: NotFound.
 pub fn describe(
     client: &Client,

@@ -13,6 +13,7 @@ pub struct Tabwriter {
     current: String,
     widths: Vec<usize>,
     remembered: Vec<usize>,
+    raw: bool,
     out: String,
 }
 
@@ -38,12 +39,22 @@ impl Tabwriter {
             current: String::new(),
             widths: Vec::new(),
             remembered: Vec::new(),
+            raw: false,
             out: String::new(),
         }
     }
 
+    /// A writer that lines nothing up: tabs stay tabs.
+    pub fn raw() -> Self {
+        Tabwriter { raw: true, ..Self::describe() }
+    }
+
     /// Writes text; tabs end cells, newlines end lines, form feeds also flush.
     pub fn write(&mut self, text: &str) {
+        if self.raw {
+            self.out.push_str(text);
+            return;
+        }
         for c in text.chars() {
             match c {
                 '\t' | '\x0b' => self.end_cell(),
@@ -70,7 +81,9 @@ impl Tabwriter {
 
     /// Everything written since the last call, lined up.
     pub fn flush(&mut self) -> String {
-        self.format_all();
+        if !self.raw {
+            self.format_all();
+        }
         std::mem::take(&mut self.out)
     }
 

@@ -1,4 +1,4 @@
-//! `kubectl api-resources`, `kubectl api-versions`, `kubectl cluster-info`.
+//! `kubectl api-resources`, `kubectl api-versions`.
 
 use std::rc::Rc;
 
@@ -107,54 +107,5 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
         out.write("\n");
     }
     cx.out(&out.flush()).await;
-    Ok(())
-}
-
-/// `kubectl cluster-info`
-pub static CLUSTER: Command = Command {
-    name: "cluster-info",
-    usage: "cluster-info",
-    short: "Show where the cluster's services are",
-    examples: "# Where is it?\nkubectl cluster-info",
-    run: Some(|cx, p| Box::pin(cluster(cx, p))),
-    ..Command::EMPTY
-};
-
-async fn cluster(cx: Cx, p: Parsed) -> Result<(), Error> {
-    if p.args.first().is_some_and(|a| a == "dump") {
-        return Err(Error::plain("cluster-info dump is not simulated in this sandbox"));
-    }
-    let conn = cx.connect(&p, 5)?;
-    // Colours only where there is a terminal to show them.
-    let colour = cx.proc.stdout_is_tty();
-    let paint = |code: &str, text: &str| match colour {
-        true => format!("\x1b[{code}m{text}\x1b[0m"),
-        false => text.to_owned(),
-    };
-    let line = |name: &str, url: &str| {
-        format!("{} is running at {}\n", paint("0;32", name), paint("0;33", url))
-    };
-    let mut text = line("Kubernetes control plane", &conn.server);
-    let services: Vec<Rc<k8s_openapi::api::core::v1::Service>> =
-        conn.client.list(Some("kube-system"));
-    for service in services {
-        let label = |key: &str| service.metadata.labels.as_ref().and_then(|l| l.get(key)).cloned();
-        if label("kubernetes.io/cluster-service").as_deref() != Some("true") {
-            continue;
-        }
-        let name = label("kubernetes.io/name").unwrap_or_default();
-        let ports = service.spec.as_ref().and_then(|s| s.ports.clone()).unwrap_or_default();
-        let own = service.metadata.name.clone().unwrap_or_default();
-        let port = ports
-            .first()
-            .and_then(|p| p.name.clone())
-            .map_or(own.clone(), |p| format!("{own}:{p}"));
-        let url = format!("{}/api/v1/namespaces/kube-system/services/{port}/proxy", conn.server);
-        text.push_str(&line(&name, &url));
-    }
-    text.push_str(
-        "\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.\n",
-    );
-    cx.out(&text).await;
     Ok(())
 }

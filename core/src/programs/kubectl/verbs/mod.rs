@@ -4,6 +4,8 @@
 
 mod apply;
 mod auth;
+mod autoscale;
+mod cluster_info;
 mod config;
 mod cp;
 mod create;
@@ -16,11 +18,13 @@ mod events;
 mod exec;
 mod expose;
 mod get;
+mod kuberc;
 mod label;
 mod logs;
 mod nodes;
 mod options;
 mod patch;
+pub mod plugin;
 mod port_forward;
 mod replace;
 mod rollout;
@@ -28,6 +32,7 @@ mod run;
 mod scale;
 mod set;
 mod simple;
+mod top;
 mod version;
 mod wait;
 mod waiting;
@@ -53,10 +58,10 @@ pub static ROOT: Command = Command {
         &delete::COMMAND,
         &rollout::COMMAND,
         &scale::COMMAND,
-        &simple::AUTOSCALE,
+        &autoscale::COMMAND,
         &simple::CERTIFICATE,
-        &discovery::CLUSTER,
-        &simple::TOP,
+        &cluster_info::COMMAND,
+        &top::COMMAND,
         &nodes::CORDON,
         &nodes::UNCORDON,
         &nodes::DRAIN,
@@ -79,11 +84,14 @@ pub static ROOT: Command = Command {
         &simple::KUSTOMIZE,
         &label::LABEL,
         &label::ANNOTATE,
+        &plugin::COMMAND,
         &config::COMMAND,
         &version::COMMAND,
         &discovery::VERSIONS,
         &discovery::RESOURCES,
         &options::COMMAND,
+        &kuberc::COMMAND,
+        &kuberc::ALPHA,
     ],
     ..Command::EMPTY
 };

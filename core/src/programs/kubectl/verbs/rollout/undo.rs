@@ -2,9 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{SELECTOR, group_kind, history, workloads};
+use super::{
+    SELECTOR,
+    revisions::{self, Revision},
+    workloads,
+};
 use crate::{
-    api::{gofmt::quote, object::to_value},
+    api::gofmt::quote,
     client::{PatchType, Subresource},
     programs::kubectl::{
         Conn, Cx, Error,
@@ -74,53 +78,65 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
 }
 
 fn undo(conn: &Conn, thing: &Thing, to: i64, dry_run: DryRun) -> Result<String, Error> {
-    if thing.kind.kind != "Deployment" {
-        return Err(Error::plain(format!(
-            "no rollbacker has been implemented for {}",
-            quote(&group_kind(thing))
-        )));
-    }
     let missing = || Error::plain(format!("unable to find specified revision {to} in history"));
     if to < 0 {
         return Err(missing());
     }
-    let sets = history::revisions(conn, thing)?;
-    let set = if to > 0 {
-        sets.iter().find(|(n, _)| *n == to).ok_or_else(missing)?
+    let all = revisions::of(conn, thing, "rollbacker")?;
+    let deployment = thing.kind.kind == "Deployment";
+    let before = all.len().checked_sub(2).and_then(|at| all.get(at));
+    let wanted = if to > 0 {
+        all.iter().find(|r| r.number == to).ok_or_else(missing)?
     } else {
-        let before = sets.len().checked_sub(2).and_then(|at| sets.get(at));
-        before.ok_or_else(|| {
-            let name = quote(&thing.name);
-            Error::plain(format!("no rollout history found for deployment {name}"))
+        before.ok_or_else(|| match deployment {
+            true => {
+                let name = quote(&thing.name);
+                Error::plain(format!("no rollout history found for deployment {name}"))
+            }
+            false => Error::plain("no last revision to roll back to"),
         })?
     };
-    if thing.object["spec"]["paused"] == true {
+    if dry_run == DryRun::Client {
+        let text = wanted.text()?;
+        return Ok(if deployment { text } else { format!("will roll back to {text}") });
+    }
+    if deployment && thing.object["spec"]["paused"] == true {
         return Err(Error::plain(
             "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' \
              and try again",
         ));
     }
-    let set = to_value(&*set.1);
-    let mut template = set["spec"]["template"].clone();
+    let skipped = format!("skipped rollback (current template already matches revision {to})");
+    let (patch_type, change) = match &wanted.patch {
+        Some(change) if *change == revisions::patch_of(&thing.object) => return Ok(skipped),
+        Some(change) => (PatchType::Strategic, change.clone()),
+        None => match deployment_patch(thing, wanted) {
+            Some(change) => (PatchType::Json, change),
+            None => return Ok(skipped),
+        },
+    };
+    conn.client
+        .patch(thing.kind.id, thing.key(), (patch_type, &change), Subresource::Main)
+        .map_err(|e| Error::plain(format!("failed restoring revision {to}: {e}")))?;
+    Ok("rolled back".into())
+}
+
+/// What brings a deployment back to a replica set's template; `None` if it has it.
+fn deployment_patch(thing: &Thing, wanted: &Revision) -> Option<Value> {
+    let mut template = wanted.template();
     if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
         labels.remove("pod-template-hash");
     }
     if template == thing.object["spec"]["template"] {
-        return Ok(format!("skipped rollback (current template already matches revision {to})"));
-    }
-    if dry_run == DryRun::Client {
-        return Ok("rolled back".into());
+        return None;
     }
     let mut annotations = Map::new();
     let all = |v: &Value| v["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
-    annotations.extend(all(&thing.object).into_iter().filter(|(k, _)| KEPT.contains(&k.as_str())));
-    annotations.extend(all(&set).into_iter().filter(|(k, _)| !KEPT.contains(&k.as_str())));
-    let change = json!([
+    let kept = |k: &str| KEPT.contains(&k);
+    annotations.extend(all(&thing.object).into_iter().filter(|(k, _)| kept(k)));
+    annotations.extend(all(&wanted.object).into_iter().filter(|(k, _)| !kept(k)));
+    Some(json!([
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "replace", "path": "/metadata/annotations", "value": annotations},
-    ]);
-    conn.client
-        .patch(thing.kind.id, thing.key(), (PatchType::Json, &change), Subresource::Main)
-        .map_err(|e| Error::plain(format!("failed restoring revision {to}: {e}")))?;
-    Ok("rolled back".into())
+    ]))
 }

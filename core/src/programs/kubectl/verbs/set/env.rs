@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{SHARED, divide, objects, pod_spec, send};
+use super::{SHARED, divide, fits, objects, pod_spec, send};
 use crate::programs::kubectl::{
     Conn, Cx, Error,
     flags::{Command, Complete, Flag, Parsed},
@@ -33,6 +33,7 @@ pub(super) static COMMAND: Command = Command {
             Flag::array("env", "Variables: key=value.").short("e"),
             Flag::str("from", "", "A config map or secret: configmap/NAME, secret/NAME."),
             Flag::slice("keys", "Only these keys of it."),
+            Flag::bool("resolve", false, "Show with --list what references stand for."),
             Flag::bool("list", false, "Show the variables."),
             Flag::bool("overwrite", true, "Also change variables that have a value."),
             Flag::str("prefix", "", "What stands before the names of variables from --from."),
@@ -59,79 +60,158 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             "one or more resources must be specified as <resource> <name> or <resource>/<name>",
         ));
     }
-    let conn = dry_run.on(cx.connect(&p, 5)?);
-    let mut change = Change { set: Vec::new(), remove: Vec::new() };
-    for spec in specs.iter().chain(p.list("env")) {
-        match (spec.split_once('='), spec.strip_suffix('-')) {
-            (Some((name, value)), _) => change.set.push(json!({"name": name, "value": value})),
-            (None, Some(name)) => change.remove.push(name.to_owned()),
-            _ => {
-                return Err(Error::plain(format!(
-                    "environment variables must be of the form key=value: {spec}"
-                )));
-            }
+    if p.bool("list") && !p.str("output").is_empty() {
+        return Err(Error::plain("--list and --output may not be specified together"));
+    }
+    if !p.list("keys").is_empty() && p.str("from").is_empty() {
+        return Err(Error::plain(
+            "when specifying --keys, a configmap or secret must be provided with --from",
+        ));
+    }
+    let mut change = changes(&cx, &p, &specs).await?;
+    let (place, found) = objects(&cx, &p, &args, dry_run).await?;
+    if let (false, Some(conn)) = (p.str("from").is_empty(), &place.conn) {
+        change.set.extend(imported(&cx, conn, &p, p.str("from")).await?);
+    }
+    if !p.str("prefix").is_empty() {
+        for var in &mut change.set {
+            let name = var["name"].as_str().unwrap_or("");
+            var["name"] = format!("{}{name}", p.str("prefix")).into();
         }
     }
-    let from = p.str("from");
-    if !from.is_empty() {
-        change.set.extend(imported(&cx, &conn, &p, from).await?);
-    }
-    let found = objects(&cx, &conn, &p, &args).await?;
     let mut errors = Vec::new();
     for thing in found {
         let mut new = thing.object.clone();
         let spec = pod_spec(&thing, &mut new)?;
-        if p.bool("list") {
-            let text = listing(&p, &thing.name, &thing.kind.plural, spec);
-            cx.out(&text).await;
+        if containers(&p, spec).is_empty() {
+            let pattern = crate::api::gofmt::quote(p.str("containers"));
+            let (kind, name) = (&thing.kind.kind, &thing.name);
+            cx.err(&format!(
+                "Warning: {kind}/{name} does not have any containers matching {pattern}\n"
+            ))
+            .await;
             continue;
         }
-        if change.set.is_empty() && change.remove.is_empty() {
-            return Err(Error::plain("at least one environment variable must be provided"));
+        if let Err(e) = apply(&p, spec, &change) {
+            let named = format!("{}/{}", thing.kind.plural, thing.name);
+            errors.push(Error::plain(format!("error: {named} {}", e.message())));
+            continue;
         }
-        apply(&p, spec, &change)?;
+        if p.bool("list") {
+            let (text, faults) = listing(&p, &thing, spec, place.conn.as_ref());
+            cx.out(&text).await;
+            cx.err(&faults).await;
+            continue;
+        }
         let how = ("env updated", "failed to patch env update to pod template:", dry_run);
-        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+        errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }
     Error::collect(errors)
 }
 
-fn containers<'a>(p: &'a Parsed, spec: &'a mut Value) -> impl Iterator<Item = &'a mut Value> {
-    let list = spec.get_mut("containers").and_then(Value::as_array_mut);
-    let pattern = p.str("containers");
-    list.into_iter().flatten().filter(move |c| {
-        let name = c["name"].as_str().unwrap_or("");
-        match pattern.split_once('*') {
-            Some((head, tail)) => name.starts_with(head) && name.ends_with(tail),
-            None => name == pattern,
+/// What the arguments, `--env` and, where one of them is `-`, standard input say.
+async fn changes(cx: &Cx, p: &Parsed, specs: &[String]) -> Result<Change, Error> {
+    let mut change = Change { set: Vec::new(), remove: Vec::new() };
+    for spec in p.list("env").iter().chain(specs) {
+        if spec == "-" {
+            let text = String::from_utf8_lossy(&cx.proc.read_to_end().await).into_owned();
+            for line in text.lines().filter(|l| !l.trim_start().starts_with('#')) {
+                if let Some((name, value)) = line.split_once('=') {
+                    change.set.push(json!({"name": name.trim(), "value": value}));
+                }
+            }
+            continue;
         }
-    })
+        match (spec.split_once('='), spec.strip_suffix('-')) {
+            (Some((name, value)), _) if name.is_empty() || name.contains(' ') => {
+                return Err(Error::plain(format!(
+                    "{} is not a valid key name: a valid environment variable name must consist \
+                     only of printable ASCII characters other than '='",
+                    crate::api::gofmt::quote(&format!("{name}={value}"))
+                )));
+            }
+            (Some((name, value)), _) => change.set.push(json!({"name": name, "value": value})),
+            (None, Some(name)) => change.remove.push(name.to_owned()),
+            _ => return Err(Error::plain(format!("unknown argument: {spec}"))),
+        }
+    }
+    Ok(change)
 }
 
-fn listing(p: &Parsed, name: &str, plural: &str, spec: &mut Value) -> String {
-    let mut text = String::new();
-    // Upstream names kinds by their resource, as one.
-    let kind = match plural.strip_suffix('s') {
-        Some(one) => capital(one),
-        None => capital(plural),
-    };
+/// The containers that `--containers` means: regular ones first.
+fn containers<'a>(p: &Parsed, spec: &'a mut Value) -> Vec<&'a mut Value> {
+    let pattern = p.str("containers");
+    let Some(map) = spec.as_object_mut() else { return Vec::new() };
+    let (mut regular, mut init) = (Vec::new(), Vec::new());
+    for (key, value) in map.iter_mut() {
+        let to = match key.as_str() {
+            "containers" => &mut regular,
+            "initContainers" => &mut init,
+            _ => continue,
+        };
+        let list = value.as_array_mut().into_iter().flatten();
+        to.extend(list.filter(|c| fits(pattern, c["name"].as_str().unwrap_or(""))));
+    }
+    regular.extend(init);
+    regular
+}
+
+/// The variables of a thing's containers, and what could not be resolved.
+fn listing(
+    p: &Parsed,
+    thing: &things::Thing,
+    spec: &mut Value,
+    conn: Option<&Conn>,
+) -> (String, String) {
+    let (mut text, mut faults) = (String::new(), Vec::new());
     for container in containers(p, spec) {
         let own = container["name"].as_str().unwrap_or("");
-        text.push_str(&format!("# {kind} {name}, container {own}\n"));
+        text.push_str(&format!("# {} {}, container {own}\n", thing.kind.kind, thing.name));
         for var in container["env"].as_array().into_iter().flatten() {
             let key = var["name"].as_str().unwrap_or("");
-            match var.get("valueFrom") {
-                None => text.push_str(&format!("{key}={}\n", var["value"].as_str().unwrap_or(""))),
-                Some(from) => text.push_str(&format!("# {key} from {}\n", reference(from))),
+            let Some(from) = var.get("valueFrom") else {
+                text.push_str(&format!("{key}={}\n", var["value"].as_str().unwrap_or("")));
+                continue;
+            };
+            match conn.filter(|_| p.bool("resolve")).map(|conn| resolved(conn, thing, from)) {
+                Some(Ok(value)) => text.push_str(&format!("{key}={value}\n")),
+                Some(Err(why)) => {
+                    text.push_str(&format!("# {key} from {}\n", reference(from)));
+                    faults.push(format!("error retrieving reference for {key}: {why}\n"));
+                }
+                None => text.push_str(&format!("# {key} from {}\n", reference(from))),
             }
         }
     }
-    text
+    faults.sort();
+    (text, faults.concat())
 }
 
-fn capital(word: &str) -> String {
-    let mut chars = word.chars();
-    chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
+/// What a reference stands for now.
+fn resolved(conn: &Conn, thing: &things::Thing, from: &Value) -> Result<String, String> {
+    use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    let text = |r: &Value, key: &str| r[key].as_str().unwrap_or("").to_owned();
+    let namespace = thing.namespace.as_str();
+    if let Some(r) = from.get("configMapKeyRef") {
+        let (name, key) = (text(r, "name"), text(r, "key"));
+        let map = conn.client.get::<ConfigMap>(namespace, &name).map_err(|e| e.message)?;
+        let value = map.data.as_ref().and_then(|d| d.get(&key)).cloned();
+        return value.ok_or(format!("key {key} not found in config map {name}"));
+    }
+    if let Some(r) = from.get("secretKeyRef") {
+        let (name, key) = (text(r, "name"), text(r, "key"));
+        let secret = conn.client.get::<Secret>(namespace, &name).map_err(|e| e.message)?;
+        let value = secret.data.as_ref().and_then(|d| d.get(&key));
+        let value = value.map(|v| String::from_utf8_lossy(&v.0).into_owned());
+        return value.ok_or(format!("key {key} not found in secret {name}"));
+    }
+    if let Some(r) = from.get("fieldRef") {
+        let path = text(r, "fieldPath");
+        let parts: Vec<&str> = path.split('.').collect();
+        let value = write::at(&thing.object, &parts).and_then(Value::as_str);
+        return value.map(String::from).ok_or(format!("unsupported fieldPath: {path}"));
+    }
+    Err("invalid valueFrom".into())
 }
 
 fn reference(from: &Value) -> String {
@@ -195,11 +275,12 @@ async fn imported(cx: &Cx, conn: &Conn, p: &Parsed, from: &str) -> Result<Vec<Va
             if !p.list("keys").is_empty() && !p.list("keys").contains(key) {
                 continue;
             }
-            let upper = key.to_uppercase().replace(['-', '.', '/'], "_");
+            let word = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+            let upper = key.chars().map(word).collect::<String>().to_uppercase();
             if upper != *key {
                 cx.err(&format!("Warning: key {key} transferred to {upper}\n")).await;
             }
-            out.push(json!({"name": format!("{}{upper}", p.str("prefix")),
+            out.push(json!({"name": upper,
                 "valueFrom": {field: {"key": key, "name": thing.name}}}));
         }
     }

@@ -38,14 +38,12 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             .ok_or_else(|| Error::plain(format!("invalid image format: {spec}")))?;
         images.push((name.to_owned(), image.to_owned()));
     }
-    let conn = dry_run.on(cx.connect(&p, 5)?);
-    let found = if args.is_empty() && !manifest::given(&p) {
+    if args.is_empty() && !manifest::given(&p) {
         return Err(Error::plain(
             "one or more resources must be specified as <resource> <name> or <resource>/<name>",
         ));
-    } else {
-        objects(&cx, &conn, &p, &args).await?
-    };
+    }
+    let (place, found) = objects(&cx, &p, &args, dry_run).await?;
     if images.is_empty() {
         return Err(Error::plain("at least one image update is required"));
     }
@@ -66,7 +64,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             }
         }
         let how = ("image updated", "failed to patch image update to pod template:", dry_run);
-        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+        errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }
     Error::collect(errors)
 }

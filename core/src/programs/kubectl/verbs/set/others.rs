@@ -28,14 +28,14 @@ async fn account(cx: Cx, p: Parsed) -> Result<(), Error> {
     let Some((account, args)) = p.args.split_last() else {
         return Err(Error::plain("serviceaccount is required"));
     };
-    let conn = dry_run.on(cx.connect(&p, 5)?);
+    let (place, found) = objects(&cx, &p, args, dry_run).await?;
     let mut errors = Vec::new();
-    for thing in objects(&cx, &conn, &p, args).await? {
+    for thing in found {
         let mut new = thing.object.clone();
         let spec = pod_spec(&thing, &mut new)?;
         spec["serviceAccountName"] = account.as_str().into();
         let how = ("serviceaccount updated", "failed to patch ServiceAccountName", dry_run);
-        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+        errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }
     Error::collect(errors)
 }
@@ -64,16 +64,16 @@ async fn selector(cx: Cx, p: Parsed) -> Result<(), Error> {
             .ok_or_else(|| Error::plain(format!("invalid selector: {expression}")))?;
         map.insert(key.to_owned(), value.into());
     }
-    let conn = dry_run.on(cx.connect(&p, 5)?);
+    let (place, found) = objects(&cx, &p, args, dry_run).await?;
     let mut errors = Vec::new();
-    for thing in objects(&cx, &conn, &p, args).await? {
+    for thing in found {
         if thing.kind.kind != "Service" {
             return Err(Error::plain("setting a selector is only supported for Services"));
         }
         let mut new = thing.object.clone();
         new["spec"]["selector"] = Value::Object(map.clone());
         let how = ("selector updated", "failed to patch selector", dry_run);
-        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+        errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }
     Error::collect(errors)
 }

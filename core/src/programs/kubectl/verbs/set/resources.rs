@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{SHARED, objects, pod_spec, send};
+use super::{SHARED, fits, objects, pod_spec, send};
 use crate::programs::kubectl::{
     Cx, Error,
     flags::{Command, Complete, Flag, Parsed},
@@ -77,18 +77,15 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
     let wanted =
         [("limits", quantities(p.str("limits"))?), ("requests", quantities(p.str("requests"))?)];
-    let conn = dry_run.on(cx.connect(&p, 5)?);
+    let (place, found) = objects(&cx, &p, &p.args, dry_run).await?;
     let mut errors = Vec::new();
-    for thing in objects(&cx, &conn, &p, &p.args).await? {
+    for thing in found {
         let mut new = thing.object.clone();
         let spec = pod_spec(&thing, &mut new)?;
         let list = spec.get_mut("containers").and_then(Value::as_array_mut);
         for container in list.into_iter().flatten() {
             let name = container["name"].as_str().unwrap_or("").to_owned();
-            let fits = match p.str("containers").split_once('*') {
-                Some((head, tail)) => name.starts_with(head) && name.ends_with(tail),
-                None => name == p.str("containers"),
-            };
+            let fits = fits(p.str("containers"), &name);
             for (field, amounts) in wanted.iter().filter(|_| fits) {
                 let Some(map) = write::map_at(container, &["resources", field]) else { continue };
                 for (resource, amount) in amounts {
@@ -110,7 +107,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             "failed to patch resources update to pod template",
             dry_run,
         );
-        errors.extend(send(&cx, &conn, &p, &thing, new, how).await.err());
+        errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }
     Error::collect(errors)
 }
