@@ -12,6 +12,8 @@ pub mod kinds;
 pub mod meta;
 pub mod names;
 pub mod object;
+#[cfg(feature = "cluster")]
+pub mod openapi;
 pub mod patch;
 pub mod path;
 pub mod pods;

@@ -14,6 +14,7 @@ pub mod connect;
 mod create;
 mod delete;
 mod evict;
+mod openapi;
 mod read;
 pub mod strategy;
 pub mod table;

@@ -303,6 +303,16 @@ impl Client {
         self.api.shared(|| make(self))
     }
 
+    /// The document that describes a group version (`api/v1`, `apis/apps/v1`), in OpenAPI 3.
+    pub fn openapi_v3(&self, place: &str) -> Option<Value> {
+        self.api.openapi_v3(place)
+    }
+
+    /// The document that describes the whole API, in OpenAPI 2.
+    pub fn openapi_v2(&self) -> Value {
+        self.api.openapi_v2()
+    }
+
     /// A container's log. Errors as the API server and kubelet word them.
     pub fn logs(
         &self,

@@ -25,14 +25,25 @@ const GROUPS: &[&str] = &[
     "apimachinery/pkg/apis/meta/v1",
 ];
 
-struct Type {
+/// A struct of the crate's source.
+pub(in crate::api) struct Type {
+    /// Its definition's name: `io.k8s.api.core.v1.Pod`.
+    pub full: String,
     group: String,
     name: String,
     is_kind: bool,
     fields: Vec<(String, String)>,
 }
 
-fn crate_source() -> PathBuf {
+impl Type {
+    /// Whether it has `apiVersion` and `kind`.
+    pub fn is_kind(&self) -> bool {
+        self.is_kind
+    }
+}
+
+/// The folder of the crate's source.
+pub(in crate::api) fn crate_source() -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline", "--filter-platform"])
         .arg("x86_64-unknown-linux-gnu")
@@ -69,8 +80,10 @@ fn read(group: &str, source: &str) -> Option<Type> {
         }
     }
     let is_kind = source.contains(&format!("impl crate::Resource for {name} "));
+    let full = source.lines().next()?.trim_start_matches("// Generated from definition ");
+    let full = full.to_string();
     let group = group.trim_start_matches("api/").split('/').next()?.to_string();
-    Some(Type { group, name: name.to_string(), is_kind, fields })
+    Some(Type { full, group, name: name.to_string(), is_kind, fields })
 }
 
 /// The short form of a Rust type (see the table's documentation).
@@ -110,7 +123,8 @@ fn code(kind: &str) -> String {
     }
 }
 
-fn generate() -> String {
+/// The types that kinds reach, by the names of the table, in its order, with their fields' types.
+pub(in crate::api) fn collect() -> Vec<(String, Type)> {
     let source = crate_source();
     let mut all = BTreeMap::new();
     for group in GROUPS {
@@ -147,11 +161,10 @@ fn generate() -> String {
         Some(1) => key.1.clone(),
         _ => format!("{}.{}", key.0, key.1),
     };
-    let mut out = String::new();
+    let mut out = Vec::new();
     for key in &reached {
-        let t = &all[key];
-        out += &format!("{}{}", short(key), if t.is_kind { "*" } else { "" });
-        for (json, kind) in &t.fields {
+        let Some(mut t) = all.remove(key) else { continue };
+        for (_, kind) in &mut t.fields {
             let inner = kind.trim_start_matches(['[', '{']);
             let marks = &kind[..kind.len() - inner.len()];
             let inner = match inner.split_once('.') {
@@ -161,7 +174,19 @@ fn generate() -> String {
                     if reached.contains(&key) { short(&key) } else { "j".into() }
                 }
             };
-            out += &format!(" {json}:{marks}{inner}");
+            *kind = format!("{marks}{inner}");
+        }
+        out.push((short(key), t));
+    }
+    out
+}
+
+fn generate() -> String {
+    let mut out = String::new();
+    for (name, t) in collect() {
+        out += &format!("{name}{}", if t.is_kind { "*" } else { "" });
+        for (json, kind) in &t.fields {
+            out += &format!(" {json}:{kind}");
         }
         out.push('\n');
     }

@@ -8,7 +8,7 @@
 //! Not here: rules of values (`apiserver::strategy`), descriptions of fields.
 
 #[cfg(test)]
-mod generate;
+pub(super) mod generate;
 mod read;
 
 use std::{collections::BTreeMap, sync::OnceLock};
@@ -37,6 +37,8 @@ pub enum Shape {
 /// A struct of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Struct {
+    /// Its name in the table: the Go name, with a group before it where two have the same.
+    pub key: &'static str,
     /// Its Go name.
     pub name: &'static str,
     /// Whether it has `apiVersion` and `kind`.
@@ -51,7 +53,7 @@ fn table() -> &'static BTreeMap<&'static str, Struct> {
             let (name, fields) = line.split_once(' ').unwrap_or((line, ""));
             let key = name.trim_end_matches('*');
             let go = key.rsplit('.').next().unwrap_or(key);
-            (key, Struct { name: go, is_kind: name.ends_with('*'), fields })
+            (key, Struct { key, name: go, is_kind: name.ends_with('*'), fields })
         });
         lines.collect()
     })
@@ -66,6 +68,11 @@ pub fn of_kind(group: &str, version: &str, kind: &str) -> Option<Struct> {
         .or_else(|| table().get(format!("{short}/{version}.{kind}").as_str()))
         .or_else(|| table().get(format!("{short}.{kind}").as_str()))
         .copied()
+}
+
+/// A struct by its key in the table.
+pub fn by_key(key: &str) -> Option<Struct> {
+    table().get(key).copied()
 }
 
 impl Struct {

@@ -16,6 +16,7 @@ mod discovery;
 mod edit;
 mod events;
 mod exec;
+mod explain;
 mod expose;
 mod get;
 mod kuberc;
@@ -52,7 +53,7 @@ pub static ROOT: Command = Command {
         &expose::COMMAND,
         &run::COMMAND,
         &set::COMMAND,
-        &simple::EXPLAIN,
+        &explain::COMMAND,
         &get::COMMAND,
         &edit::COMMAND,
         &delete::COMMAND,
