@@ -1,10 +1,7 @@
-//! Verbs that mostly say what the sandbox does not have: `explain`, `kustomize`, `debug`, `proxy`,
+//! Verbs that mostly say what the sandbox does not have: `kustomize`, `debug`, `proxy`,
 //! `certificate`.
 
-use crate::programs::kubectl::{
-    Cx, Error,
-    flags::{Command, Complete, Flag, Parsed},
-};
+use crate::programs::kubectl::{Error, flags::Command};
 
 /// Verbs that exist and whose subject is not simulated.
 macro_rules! absent {
