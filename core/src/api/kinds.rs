@@ -139,6 +139,8 @@ kinds! {
     Event                 "events"                 ["ev"]     namespaced []      [];
     Namespace             "namespaces"             ["ns"]     cluster    []      ["finalize" "status"];
     Node                  "nodes"                  ["no"]     cluster    []      ["status"];
+    PersistentVolumeClaim "persistentvolumeclaims" ["pvc"]    namespaced []      ["status"];
+    PersistentVolume      "persistentvolumes"      ["pv"]     cluster    []      ["status"];
     Pod                   "pods"                   ["po"]     namespaced ["all"]
         ["attach" "binding" "eviction" "exec" "log" "portforward" "status"];
     Secret                "secrets"                []         namespaced []      [];
@@ -148,6 +150,7 @@ kinds! {
     DaemonSet             "daemonsets"             ["ds"]     namespaced ["all"] ["status"];
     Deployment            "deployments"            ["deploy"] namespaced ["all"] ["scale" "status"];
     ReplicaSet            "replicasets"            ["rs"]     namespaced ["all"] ["scale" "status"];
+    StatefulSet           "statefulsets"           ["sts"]    namespaced ["all"] ["scale" "status"];
     Lease                 "leases"                 []         namespaced []      [];
     EndpointSlice         "endpointslices"         []         namespaced []      [];
     ClusterRoleBinding    "clusterrolebindings"    []         cluster    []      [];

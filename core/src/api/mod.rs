@@ -21,6 +21,7 @@ pub mod quantity;
 pub mod scheduling;
 pub mod schema;
 pub mod selector;
+pub mod volumes;
 mod wire;
 pub mod yaml;
 

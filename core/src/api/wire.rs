@@ -17,8 +17,10 @@ const KINDS: &[(KindId, Complete)] = &[
     (Event::ID, event),
     (Namespace::ID, conditions),
     (Node::ID, node),
+    (PersistentVolumeClaim::ID, claim),
     (Pod::ID, pod),
     (ReplicaSet::ID, conditions),
+    (StatefulSet::ID, stateful_set),
 ];
 
 /// Completes an object of a kind.
@@ -64,6 +66,20 @@ fn node(value: &mut Value) {
     for condition in each(value, &["status", "conditions"]) {
         default(condition, "lastHeartbeatTime", Value::Null);
         default(condition, "lastTransitionTime", Value::Null);
+    }
+}
+
+fn claim(value: &mut Value) {
+    for condition in each(value, &["status", "conditions"]) {
+        default(condition, "lastProbeTime", Value::Null);
+        default(condition, "lastTransitionTime", Value::Null);
+    }
+}
+
+fn stateful_set(value: &mut Value) {
+    conditions(value);
+    if let Some(status) = value.get_mut("status").and_then(Value::as_object_mut) {
+        default(status, "availableReplicas", Value::from(0));
     }
 }
 

@@ -10,6 +10,7 @@ mod correlate;
 pub mod directory;
 mod events;
 mod modern_events;
+pub mod volumes;
 
 use std::{cell::Ref, rc::Rc};
 

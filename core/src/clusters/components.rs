@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Cluster, ClusterNode, install, minikube::OnNode};
+use super::{Cluster, ClusterNode, install, minikube::OnNode, provisioner::Provisioner};
 use crate::{
     api::{Typed, yaml},
     client::Client,
@@ -327,11 +327,15 @@ async fn coredns(proc: Proc) -> i32 {
     0
 }
 
-/// Makes volumes for claims on a real minikube; there are no claims here yet, so it waits.
+/// Makes volumes on the disk of its node.
 async fn storage_provisioner(proc: Proc) -> i32 {
-    if node_of(&proc).is_none() {
-        return no_node(&proc).await;
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    if !api_answers(&proc, &node).await {
+        return 1;
     }
+    let Some(machine) = node.machine() else { return no_node(&proc).await };
+    let client = Client::system(&node.cluster.api, "storage-provisioner");
+    let _provisioner = Provisioner::start(&client, &machine, &node.name);
     log(&proc, "main.go:39", "storage provisioner initialized, now starting service!").await;
     asked_to_end(&proc).await;
     0

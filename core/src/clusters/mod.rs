@@ -11,6 +11,7 @@ pub mod components;
 mod desktop;
 mod install;
 mod minikube;
+mod provisioner;
 pub mod systemd;
 
 pub use desktop::{Current, Faults};

@@ -21,8 +21,10 @@ use crate::{
     client::{Client, DeleteOptions, IndexId},
 };
 
-/// The label of pods and revisions that names a template.
+/// The label of pods (and of a DaemonSet's revisions) that names a template.
 pub const HASH_LABEL: &str = "controller-revision-hash";
+/// The label of a StatefulSet's revisions that holds the template's hash.
+pub const REVISION_LABEL: &str = "controller.kubernetes.io/hash";
 
 /// Index: revisions by the uid of their controller, or `orphan/<namespace>`.
 pub fn by_controller(object: &dyn Object) -> Vec<String> {
@@ -42,6 +44,8 @@ pub struct History<'a> {
     pub owner: &'a dyn Object,
     /// Its selector.
     pub selector: &'a Selector,
+    /// The label of revisions that holds the hash.
+    pub label: &'static str,
 }
 
 /// What a revision holds: a patch that brings the template back.
@@ -93,7 +97,7 @@ impl History<'_> {
         let hash = template_hash(template, collisions);
         let mut labels =
             template.metadata.as_ref().and_then(|m| m.labels.clone()).unwrap_or_default();
-        labels.insert(HASH_LABEL.into(), hash.clone());
+        labels.insert(self.label.into(), hash.clone());
         let made = self.client.create(ControllerRevision {
             metadata: ObjectMeta {
                 name: Some(format!("{}-{hash}", self.owner.name())),
@@ -114,9 +118,9 @@ impl History<'_> {
         &self,
         old: &[Rc<ControllerRevision>],
         limit: i32,
-        is_live: impl Fn(&str) -> bool,
+        is_live: impl Fn(&ControllerRevision) -> bool,
     ) -> Result<(), Status> {
-        let dead: Vec<_> = old.iter().filter(|r| !is_live(hash_of(r))).collect();
+        let dead: Vec<_> = old.iter().filter(|r| !is_live(r)).collect();
         let excess = dead.len().saturating_sub(limit.max(0) as usize);
         for revision in dead.into_iter().take(excess) {
             let object: &dyn Object = &**revision;

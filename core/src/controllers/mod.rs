@@ -22,10 +22,12 @@ mod replicaset;
 pub mod root_ca;
 mod service_accounts;
 pub mod services;
+mod statefulset;
 mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
 mod ttl;
+mod volumes;
 
 use crate::{api::pods, client::Client};
 use framework::{Controller, Running};
@@ -44,10 +46,14 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("namespace-controller", namespaces::make),
     ("node-ipam-controller", node_ipam::make),
     ("node-lifecycle-controller", node_lifecycle::make),
+    ("persistentvolume-binder-controller", volumes::make),
+    ("persistentvolume-protection-controller", volumes::protection::make_volumes),
+    ("persistentvolumeclaim-protection-controller", volumes::protection::make_claims),
     ("pod-garbage-collector-controller", pod_gc::make),
     ("replicaset-controller", replicaset::make),
     ("root-ca-certificate-publisher-controller", root_ca::make),
     ("serviceaccount-controller", service_accounts::make),
+    ("statefulset-controller", statefulset::make),
     ("taint-eviction-controller", taint_eviction::make),
     ("ttl-controller", ttl::make),
 ];

@@ -59,6 +59,8 @@ pub enum Event<'a> {
     PodUpdated(&'a PodInfo, &'a PodInfo),
     /// A pod left its node.
     PodRemoved(&'a PodInfo),
+    /// A claim, a volume or a storage class changed.
+    Storage,
     /// The waiting pod itself changed.
     Own(&'a Pod, &'a Pod),
 }

@@ -24,11 +24,14 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
+use k8s_openapi::api::{
+    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod, PodCondition},
+    storage::v1::StorageClass,
+};
 
 use crate::{
     api::pods,
-    api::{Object, Typed},
+    api::{Object, Status, Typed},
     client::{Change, Client, DeleteOptions, EventType, ModernRecorder, Op, Subscription},
     sim::TimerId,
 };
@@ -37,7 +40,7 @@ use cycle::{Cycle, Failure, Nominated};
 use decisions::Decisions;
 pub use decisions::{Decision, Verdict};
 use framework::Event;
-use plugins::PLUGINS;
+use plugins::{PLUGINS, volume_binding};
 use queue::{Queue, Waiting};
 
 /// The scheduler that pods get unless they name another.
@@ -83,7 +86,9 @@ impl Scheduler {
             inner.pod_changed(&pod, None, Op::Added);
         }
         let weak = Rc::downgrade(&inner);
-        let subscription = client.on_change(&[Node::ID, Pod::ID], move |change| {
+        let kinds =
+            [Node::ID, Pod::ID, PersistentVolumeClaim::ID, PersistentVolume::ID, StorageClass::ID];
+        let subscription = client.on_change(&kinds, move |change| {
             if let Some(inner) = weak.upgrade() {
                 inner.changed(change);
             }
@@ -118,6 +123,8 @@ impl Inner {
         } else if let Some(node) = typed::<Node>(&change.object) {
             let old = change.old.as_ref().and_then(typed::<Node>);
             self.node_changed(&node, old.as_ref(), change.op);
+        } else {
+            self.move_pods(Event::Storage);
         }
         self.wake();
     }
@@ -247,8 +254,13 @@ impl Inner {
         let pod = waiting.info.clone();
         let mut decision = Decision { at: now, ..Default::default() };
         match self.find_node(&pod, &mut decision) {
-            Ok(node) => match self.client.bind(pod.namespace(), pod.name(), &node) {
-                Ok(()) => self.bound(&pod, &node),
+            Ok(node) => match self.place(&pod, &node) {
+                Ok(true) => self.bound(&pod, &node),
+                // Its volumes come first.
+                Ok(false) => {
+                    let rejectors = vec![volume_binding::NAME];
+                    self.queue.borrow_mut().fail(waiting, rejectors, now);
+                }
                 Err(error) if error.is_not_found() => {}
                 Err(error) => {
                     let text = error.to_string();
@@ -260,6 +272,14 @@ impl Inner {
             Err(failure) => self.failed(waiting, failure, &mut decision),
         }
         self.decisions.borrow_mut().put(queue::key(&pod), decision);
+    }
+
+    /// Puts a pod on a node, if its volumes are there; else asks for them.
+    fn place(&self, pod: &Rc<PodInfo>, node: &str) -> Result<bool, Status> {
+        if !volume_binding::prepare(&self.client, pod, node)? {
+            return Ok(false);
+        }
+        self.client.bind(pod.namespace(), pod.name(), node).map(|()| true)
     }
 
     fn find_node(&self, pod: &Rc<PodInfo>, decision: &mut Decision) -> Result<Rc<str>, Failure> {

@@ -7,6 +7,7 @@ mod namespace_lifecycle;
 mod node_taints;
 mod priority;
 mod service_account;
+mod storage;
 mod toleration_seconds;
 
 use super::{ApiServer, RequestCx};
@@ -49,6 +50,9 @@ pub const PLUGINS: &[Plugin] = &[
         admit: Some(toleration_seconds::admit),
         delete: None,
     },
+    Plugin { name: "PersistentVolumeClaimResize", admit: Some(storage::resize), delete: None },
+    Plugin { name: "DefaultStorageClass", admit: Some(storage::default_class), delete: None },
+    Plugin { name: "StorageObjectInUseProtection", admit: Some(storage::protect), delete: None },
 ];
 
 /// Runs all plugins on a create or an update.

@@ -56,6 +56,12 @@ const TYPES: &[(&str, &str)] = &[
          SELinuxChangePolicy=seLinuxChangePolicy",
     ),
     (
+        "PersistentVolumeClaimSpec",
+        "AccessModes Selector*Any Resources:VolumeResources VolumeName/s StorageClassName \
+         VolumeMode DataSource*Any DataSourceRef*Any VolumeAttributesClassName",
+    ),
+    ("VolumeResources", "Limits Requests"),
+    (
         "Volume",
         "Name/s HostPath*Any EmptyDir*Any GCEPersistentDisk=gcePersistentDisk*Any \
          AWSElasticBlockStore=awsElasticBlockStore*Any GitRepo*Any Secret*Any NFS=nfs*Any \
@@ -69,7 +75,12 @@ const TYPES: &[(&str, &str)] = &[
 
 /// What differs, as lines: `-` as it was, `+` as it would be.
 pub fn diff(new: &PodSpec, old: &PodSpec) -> String {
-    unified(&lines(old), &lines(new))
+    unified(&lines(&spec_tree(old)), &lines(&spec_tree(new)))
+}
+
+/// [`diff`] of values of another type of [`TYPES`].
+pub fn diff_of(name: &str, new: &Value, old: &Value) -> String {
+    unified(&lines(&shape(name, Some(old))), &lines(&shape(name, Some(new))))
 }
 
 /// JSON whose keys keep their order.
@@ -145,9 +156,9 @@ fn lower_first(name: &str) -> String {
     chars.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(chars).collect()
 }
 
-fn lines(spec: &PodSpec) -> Vec<String> {
+fn lines(tree: &Tree) -> Vec<String> {
     let mut out = Vec::new();
-    indented(&spec_tree(spec), 0, String::new(), "", &mut out);
+    indented(tree, 0, String::new(), "", &mut out);
     out
 }
 
@@ -219,5 +230,6 @@ fn unified(old: &[String], new: &[String]) -> String {
     push('-', &old[start..old_end]);
     push('+', &new[start..new_end]);
     push(' ', &old[old_end..to]);
+    out.push('\n');
     out
 }

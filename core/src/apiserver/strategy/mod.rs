@@ -18,6 +18,8 @@ mod lease;
 mod metadata;
 mod namespace;
 mod node;
+mod persistentvolume;
+mod persistentvolumeclaim;
 pub mod pod;
 mod priorityclass;
 mod rbac;
@@ -25,6 +27,7 @@ mod replicaset;
 mod secret;
 mod service;
 mod serviceaccount;
+mod statefulset;
 mod storageclass;
 #[cfg(test)]
 mod tests;
@@ -37,10 +40,11 @@ pub use metadata::{
 };
 
 use k8s_openapi::api::{
-    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet},
+    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     coordination::v1::Lease,
     core::v1::{
-        ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount,
+        ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+        Secret, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
@@ -349,6 +353,8 @@ const STRATEGIES: &[Line] = &[
     (Lease::ID, || Rc::new(lease::Leases)),
     (Namespace::ID, || Rc::new(namespace::Namespaces)),
     (Node::ID, || Rc::new(node::Nodes)),
+    (PersistentVolume::ID, || Rc::new(persistentvolume::PersistentVolumes)),
+    (PersistentVolumeClaim::ID, || Rc::new(persistentvolumeclaim::PersistentVolumeClaims)),
     (Pod::ID, || Rc::new(pod::Pods)),
     (PriorityClass::ID, || Rc::new(priorityclass::PriorityClasses)),
     (ReplicaSet::ID, || Rc::new(replicaset::ReplicaSets)),
@@ -357,6 +363,7 @@ const STRATEGIES: &[Line] = &[
     (Secret::ID, || Rc::new(secret::Secrets)),
     (Service::ID, || Rc::new(service::Services)),
     (ServiceAccount::ID, || Rc::new(serviceaccount::ServiceAccounts)),
+    (StatefulSet::ID, || Rc::new(statefulset::StatefulSets)),
     (StorageClass::ID, || Rc::new(storageclass::StorageClasses)),
 ];
 

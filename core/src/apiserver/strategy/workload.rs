@@ -39,7 +39,25 @@ pub fn template(
     selector: &LabelSelector,
     errors: &mut Vec<FieldError>,
 ) {
-    let at = Path::new("spec.template");
+    matching(template, selector, errors);
+    pod::spec::template(template, &Path::new("spec.template"), errors);
+    lasting(template, "ReplicaSet", errors);
+}
+
+/// [`template`] of a StatefulSet: its pods are only looked at when they are made, since their claims
+/// are volumes that the template does not know.
+pub fn stateful_template(
+    template: &PodTemplateSpec,
+    selector: &LabelSelector,
+    errors: &mut Vec<FieldError>,
+) {
+    matching(template, selector, errors);
+    pod::spec::template_meta(template, &Path::new("spec.template"), errors);
+    lasting(template, "StatefulSet", errors);
+}
+
+/// The selector must match the template's labels.
+fn matching(template: &PodTemplateSpec, selector: &LabelSelector, errors: &mut Vec<FieldError>) {
     let labels = template.metadata.as_ref().and_then(|m| m.labels.as_ref());
     if let Ok(parsed) = Selector::from_label_selector(Some(selector)) {
         if !is_empty(selector) && !parsed.matches(labels) {
@@ -50,7 +68,10 @@ pub fn template(
             errors.push(FieldError::invalid("spec.template.metadata.labels", shown, why));
         }
     }
-    pod::spec::template(template, &at, errors);
+}
+
+/// The pods must go on for ever.
+fn lasting(template: &PodTemplateSpec, kind: &str, errors: &mut Vec<FieldError>) {
     let spec = template.spec.as_ref();
     let policy = spec.and_then(|s| s.restart_policy.as_deref()).unwrap_or("Always");
     if matches!(policy, "OnFailure" | "Never") {
@@ -59,10 +80,8 @@ pub fn template(
     }
     if spec.is_some_and(|s| s.active_deadline_seconds.is_some()) {
         let at = "spec.template.spec.activeDeadlineSeconds";
-        errors.push(FieldError::forbidden(
-            at,
-            "activeDeadlineSeconds in ReplicaSet is not Supported",
-        ));
+        let why = format!("activeDeadlineSeconds in {kind} is not Supported");
+        errors.push(FieldError::forbidden(at, &why));
     }
 }
 

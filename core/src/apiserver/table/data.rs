@@ -1,15 +1,13 @@
 //! The tables of small kinds: ConfigMaps, Secrets, Namespaces, ServiceAccounts, Leases,
-//! PriorityClasses, StorageClasses.
+//! PriorityClasses.
 
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace, Secret},
     scheduling::v1::PriorityClass,
-    storage::v1::StorageClass,
 };
 
 use super::{Printer, age, col};
-use crate::api::meta;
 
 /// ConfigMaps.
 pub const CONFIG_MAP: Printer = Printer {
@@ -79,34 +77,6 @@ pub const PRIORITY_CLASS: Printer = Printer {
             class.global_default.unwrap_or(false).to_string(),
             age(cx, object),
             class.preemption_policy.clone().unwrap_or_default(),
-        ]
-    },
-};
-
-/// StorageClasses.
-pub const STORAGE_CLASS: Printer = Printer {
-    columns: &[
-        col("Name"),
-        col("Provisioner"),
-        col("ReclaimPolicy"),
-        col("VolumeBindingMode"),
-        col("AllowVolumeExpansion"),
-        col("Age"),
-    ],
-    row: |cx, object| {
-        let Some(class) = object.downcast::<StorageClass>() else { return Vec::new() };
-        let mut name = object.name().to_string();
-        let mark = "storageclass.kubernetes.io/is-default-class";
-        if meta::annotation(object.metadata(), mark) == Some("true") {
-            name += " (default)";
-        }
-        vec![
-            name,
-            class.provisioner.clone(),
-            class.reclaim_policy.clone().unwrap_or_default(),
-            class.volume_binding_mode.clone().unwrap_or_default(),
-            class.allow_volume_expansion.unwrap_or(false).to_string(),
-            age(cx, object),
         ]
     },
 };

@@ -10,16 +10,18 @@ mod node;
 pub mod pod;
 mod rbac;
 mod service;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod workloads;
 
 use k8s_openapi::{
     api::{
-        apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet},
+        apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
         coordination::v1::Lease,
         core::v1::{
-            ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount,
+            ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim,
+            Pod, Secret, Service, ServiceAccount,
         },
         discovery::v1::EndpointSlice,
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
@@ -88,6 +90,8 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (Lease::ID, data::LEASE),
     (Namespace::ID, data::NAMESPACE),
     (Node::ID, node::NODE),
+    (PersistentVolume::ID, storage::PERSISTENT_VOLUME),
+    (PersistentVolumeClaim::ID, storage::PERSISTENT_VOLUME_CLAIM),
     (Pod::ID, pod::POD),
     (PriorityClass::ID, data::PRIORITY_CLASS),
     (ReplicaSet::ID, workloads::REPLICA_SET),
@@ -96,7 +100,8 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (Secret::ID, data::SECRET),
     (Service::ID, service::SERVICE),
     (ServiceAccount::ID, data::SERVICE_ACCOUNT),
-    (StorageClass::ID, data::STORAGE_CLASS),
+    (StatefulSet::ID, workloads::STATEFUL_SET),
+    (StorageClass::ID, storage::STORAGE_CLASS),
 ];
 
 /// A column that is always shown.

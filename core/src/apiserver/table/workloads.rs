@@ -1,9 +1,9 @@
-//! The tables of Deployments, ReplicaSets, DaemonSets and ControllerRevisions.
+//! The tables of Deployments, ReplicaSets, DaemonSets, StatefulSets and ControllerRevisions.
 //!
 //! Models `printDeployment` and its siblings.
 
 use k8s_openapi::api::{
-    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet},
+    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     core::v1::PodTemplateSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -101,6 +101,19 @@ pub const DAEMON_SET: Printer = Printer {
         ];
         row.extend(containers(spec.map(|s| &s.template)));
         row.push(selector(spec.map(|s| &s.selector)));
+        row
+    },
+};
+
+/// StatefulSets.
+pub const STATEFUL_SET: Printer = Printer {
+    columns: &[col("Name"), col("Ready"), col("Age"), wide("Containers"), wide("Images")],
+    row: |cx, object| {
+        let Some(set) = object.downcast::<StatefulSet>() else { return Vec::new() };
+        let wanted = set.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0);
+        let ready = set.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0);
+        let mut row = vec![object.name().to_string(), format!("{ready}/{wanted}"), age(cx, object)];
+        row.extend(containers(set.spec.as_ref().map(|s| &s.template)));
         row
     },
 };

@@ -305,6 +305,7 @@ impl Controller for DaemonSets {
             index: self.revisions,
             owner: &*ds,
             selector: &selector,
+            label: history::HASH_LABEL,
         };
         let collisions = ds.status.as_ref().and_then(|s| s.collision_count);
         let (current, old) = match history.current(&spec.template, collisions) {
@@ -336,9 +337,10 @@ impl Controller for DaemonSets {
             self.client.update_status(new)?;
         }
         result?;
-        let in_use = |hash: &str| {
+        let in_use = |revision: &ControllerRevision| {
+            let hash = Some(history::hash_of(revision));
             let mut all = pods.values().flatten();
-            all.any(|p| label(&p.metadata, history::HASH_LABEL) == Some(hash))
+            all.any(|p| label(&p.metadata, history::HASH_LABEL) == hash)
         };
         history.clean_up(&old, spec.revision_history_limit.unwrap_or(10), in_use)?;
         Ok((waits && !min_ready.is_zero()).then_some(min_ready))

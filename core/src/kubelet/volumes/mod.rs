@@ -1,7 +1,7 @@
 //! A pod's volumes: trees of files that are mounted into its containers.
 //!
-//! Models `pkg/kubelet/volumemanager` and the volume plugins `emptydir`, `hostpath`, `configmap`,
-//! `secret`, `downwardapi` and `projected`. Volumes of other types are not simulated, and say so in the
+//! Models `pkg/kubelet/volumemanager` and the volume plugins `emptydir`, `hostpath`, `local`,
+//! `configmap`, `secret`, `downwardapi` and `projected`, also behind claims. Volumes of other types are not simulated, and say so in the
 //! event `FailedMount`.
 
 mod atomic;
@@ -14,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::{Container as Spec, HostPathVolumeSource, Volume as VolumeSpec};
+use k8s_openapi::api::core::v1::{
+    Container as Spec, HostPathVolumeSource, PersistentVolume, PersistentVolumeClaim,
+    Volume as VolumeSpec,
+};
 
 use super::{
     Inner, Uid,
@@ -22,7 +25,7 @@ use super::{
     worker::{Phase, Worker},
 };
 use crate::{
-    api::KindId,
+    api::{KindId, volumes},
     machine::fs::{Fs, Kind, Who},
     runtime::Mount,
 };
@@ -90,6 +93,9 @@ impl Inner {
         if let Some(host) = &spec.host_path {
             return self.host_path(host);
         }
+        if let Some(claim) = volumes::claim_of(&worker.pod(), spec) {
+            return self.claim(&worker.namespace, &claim);
+        }
         let Some((plugin, files)) = self.content(worker, spec, sources)? else {
             return Err(not_simulated(spec));
         };
@@ -98,6 +104,40 @@ impl Inner {
         let mut volume = Volume::new(fs, plugin);
         (volume.read_only, volume.updated) = (true, true);
         Ok(volume)
+    }
+
+    /// What a claim is bound to. Models `getPVCExtractPV` of the desired state of the world.
+    fn claim(&self, ns: &str, name: &str) -> Result<Volume, String> {
+        let fails = |why: String| format!("error processing PVC {ns}/{name}: {why}");
+        let claim = self.client.get::<PersistentVolumeClaim>(ns, name).map_err(|error| {
+            fails(format!("failed to fetch PVC from API server: {}", error.message))
+        })?;
+        if claim.metadata.deletion_timestamp.is_some() {
+            return Err(fails("PVC is being deleted".into()));
+        }
+        if volumes::claim_phase(&claim) != "Bound" || volumes::volume_name(&claim).is_empty() {
+            let (phase, volume) = (volumes::claim_phase(&claim), volumes::volume_name(&claim));
+            let text = format!(
+                "PVC {ns}/{name} has non-bound phase ({phase:?}) or empty pvc.Spec.VolumeName \
+                 ({volume:?})"
+            );
+            return Err(fails(text));
+        }
+        let volume = self.client.get::<PersistentVolume>("", volumes::volume_name(&claim));
+        let volume = volume.map_err(|error| {
+            fails(format!("failed to fetch PV from API server: {}", error.message))
+        })?;
+        let spec = volume.spec.as_ref();
+        if let Some(host) = spec.and_then(|s| s.host_path.as_ref()) {
+            return self.host_path(host);
+        }
+        if let Some(local) = spec.and_then(|s| s.local.as_ref()) {
+            let host =
+                HostPathVolumeSource { path: local.path.clone(), type_: Some("Directory".into()) };
+            let made = self.host_path(&host);
+            return made.map_err(|_| format!("path {:?} does not exist", local.path));
+        }
+        Err("volumes of this type are not simulated on this node".into())
     }
 
     fn host_path(&self, host: &HostPathVolumeSource) -> Result<Volume, String> {
@@ -284,9 +324,7 @@ impl Volume {
 
 fn not_simulated(spec: &VolumeSpec) -> String {
     let kind = match spec {
-        VolumeSpec { persistent_volume_claim: Some(_), .. } => "persistentVolumeClaim",
         VolumeSpec { csi: Some(_), .. } => "csi",
-        VolumeSpec { ephemeral: Some(_), .. } => "ephemeral",
         VolumeSpec { image: Some(_), .. } => "image",
         VolumeSpec { nfs: Some(_), .. } => "nfs",
         _ => "these",

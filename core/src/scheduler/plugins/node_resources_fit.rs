@@ -14,6 +14,7 @@ pub const PLUGIN: Plugin = Plugin {
     weight: 1,
     check: |_| Ok(Some(Box::new(Fit))),
     helps: |_, pod, event| match event {
+        Event::Storage => false,
         // The pod's number counts against the node's room for pods, whatever it asked for.
         Event::PodRemoved(_) => true,
         Event::PodUpdated(new, old) => new.requests != old.requests,

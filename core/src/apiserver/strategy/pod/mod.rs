@@ -4,7 +4,7 @@
 
 pub mod containers;
 pub mod defaults;
-mod placement;
+pub mod placement;
 mod probes;
 pub mod qos;
 pub mod resources;

@@ -3,7 +3,7 @@
 //! Models `ValidateTolerations`, `validateAffinity` and `validateTopologySpreadConstraints`.
 
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
+    Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
     TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 
@@ -65,14 +65,7 @@ pub fn affinity(affinity: &Affinity, at: &Path, errors: &mut Vec<FieldError>) {
         let at = at.child("nodeAffinity");
         if let Some(selector) = &node.required_during_scheduling_ignored_during_execution {
             let at = at.child("requiredDuringSchedulingIgnoredDuringExecution");
-            let at = at.child("nodeSelectorTerms");
-            if selector.node_selector_terms.is_empty() {
-                let why = "must have at least one node selector term";
-                errors.push(FieldError::required(at, why));
-            }
-            for (i, term) in selector.node_selector_terms.iter().enumerate() {
-                node_term(term, &at.index(i), errors);
-            }
+            node_selector(selector, &at, errors);
         }
         let at = at.child("preferredDuringSchedulingIgnoredDuringExecution");
         let preferred = node.preferred_during_scheduling_ignored_during_execution.iter().flatten();
@@ -93,6 +86,18 @@ pub fn affinity(affinity: &Affinity, at: &Path, errors: &mut Vec<FieldError>) {
         let required = pod.required_during_scheduling_ignored_during_execution.as_deref();
         let preferred = pod.preferred_during_scheduling_ignored_during_execution.as_deref();
         pod_terms(required, preferred, &at, errors);
+    }
+}
+
+/// A selector of nodes, of a pod's affinity or a volume's.
+pub fn node_selector(selector: &NodeSelector, at: &Path, errors: &mut Vec<FieldError>) {
+    let at = at.child("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        let why = "must have at least one node selector term";
+        errors.push(FieldError::required(at, why));
+    }
+    for (i, term) in selector.node_selector_terms.iter().enumerate() {
+        node_term(term, &at.index(i), errors);
     }
 }
 

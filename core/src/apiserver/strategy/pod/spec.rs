@@ -113,6 +113,13 @@ fn dns(spec: &PodSpec, at: &Path, errors: &mut Vec<FieldError>) {
 
 /// A template of pods: its labels, annotations and spec.
 pub fn template(template: &PodTemplateSpec, at: &Path, errors: &mut Vec<FieldError>) {
+    template_meta(template, at, errors);
+    let none = PodSpec::default();
+    check(template.spec.as_ref().unwrap_or(&none), &at.child("spec"), errors);
+}
+
+/// A template's labels and annotations.
+pub fn template_meta(template: &PodTemplateSpec, at: &Path, errors: &mut Vec<FieldError>) {
     let meta = template.metadata.as_ref();
     let metadata_at = at.child("metadata");
     let labels_at = String::from(at.child("labels"));
@@ -124,6 +131,4 @@ pub fn template(template: &PodTemplateSpec, at: &Path, errors: &mut Vec<FieldErr
             errors.push(FieldError::invalid_str(metadata_at.child("annotations"), key, &why));
         }
     }
-    let none = PodSpec::default();
-    check(template.spec.as_ref().unwrap_or(&none), &at.child("spec"), errors);
 }

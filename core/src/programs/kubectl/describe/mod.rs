@@ -16,6 +16,8 @@ mod events;
 mod generic;
 mod namespace;
 mod node;
+mod persistentvolume;
+mod persistentvolumeclaim;
 mod pod;
 mod priorityclass;
 mod rbac;
@@ -23,6 +25,7 @@ mod replicaset;
 mod secret;
 mod service;
 mod serviceaccount;
+mod statefulset;
 mod storageclass;
 mod template;
 #[cfg(test)]
@@ -32,8 +35,11 @@ mod volumes;
 use std::fmt::Display;
 
 use k8s_openapi::api::{
-    apps::v1::{DaemonSet, Deployment, ReplicaSet},
-    core::v1::{ConfigMap, Endpoints, Namespace, Node, Pod, Secret, Service, ServiceAccount},
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    core::v1::{
+        ConfigMap, Endpoints, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+        Secret, Service, ServiceAccount,
+    },
     discovery::v1::EndpointSlice,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     scheduling::v1::PriorityClass,
@@ -89,6 +95,8 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (Endpoints::ID, endpoints::describe),
     (Namespace::ID, namespace::describe),
     (Node::ID, node::describe),
+    (PersistentVolume::ID, persistentvolume::describe),
+    (PersistentVolumeClaim::ID, persistentvolumeclaim::describe),
     (Pod::ID, pod::describe),
     (PriorityClass::ID, priorityclass::describe),
     (ReplicaSet::ID, replicaset::describe),
@@ -97,6 +105,7 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (Secret::ID, secret::describe),
     (Service::ID, service::describe),
     (ServiceAccount::ID, serviceaccount::describe),
+    (StatefulSet::ID, statefulset::describe),
     (StorageClass::ID, storageclass::describe),
 ];
 

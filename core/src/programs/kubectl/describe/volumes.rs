@@ -22,7 +22,8 @@ pub fn list(volumes: &[Volume], space: &str, w: &mut Writer) {
     }
 }
 
-fn source(v: &Volume, w: &mut Writer) {
+/// What a volume is made from.
+pub fn source(v: &Volume, w: &mut Writer) {
     if let Some(path) = &v.host_path {
         let kind = path.type_.as_deref().unwrap_or("<none>");
         w.put(2, "Type:\tHostPath (bare host directory volume)\n");
