@@ -26,8 +26,13 @@ pub fn indented(v: &Value, step: usize) -> String {
 /// As [`pretty`], with keys in the order of the fields of Go's types, as far as [`FIRST`] knows it:
 /// what kubectl prints of objects that it made itself.
 pub fn pretty_typed(v: &Value) -> String {
+    indented_typed(v, 4)
+}
+
+/// [`pretty_typed`] with another indent.
+pub fn indented_typed(v: &Value, step: usize) -> String {
     let mut out = String::new();
-    write_ordered(v, Some(4), 0, true, &mut out);
+    write_ordered(v, Some(step), 0, true, &mut out);
     out
 }
 

@@ -142,10 +142,10 @@ kinds! {
     PersistentVolumeClaim "persistentvolumeclaims" ["pvc"]    namespaced []      ["status"];
     PersistentVolume      "persistentvolumes"      ["pv"]     cluster    []      ["status"];
     Pod                   "pods"                   ["po"]     namespaced ["all"]
-        ["attach" "binding" "eviction" "exec" "log" "portforward" "status"];
+        ["attach" "binding" "eviction" "exec" "log" "portforward" "proxy" "status"];
     Secret                "secrets"                []         namespaced []      [];
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      [];
-    Service               "services"               ["svc"]    namespaced ["all"] ["status"];
+    Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
     ControllerRevision    "controllerrevisions"    []         namespaced []      [];
     DaemonSet             "daemonsets"             ["ds"]     namespaced ["all"] ["status"];
     Deployment            "deployments"            ["deploy"] namespaced ["all"] ["scale" "status"];

@@ -16,6 +16,7 @@ mod delete;
 mod evict;
 mod openapi;
 mod read;
+pub mod rest;
 pub mod strategy;
 pub mod table;
 mod update;

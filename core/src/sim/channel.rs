@@ -13,6 +13,7 @@ struct Shared<T> {
     senders: usize,
     receiver_alive: bool,
     waker: Option<Waker>,
+    closing: Vec<Waker>,
 }
 
 /// Sending half of [`channel`]. Clones share the queue.
@@ -28,6 +29,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
         senders: 1,
         receiver_alive: true,
         waker: None,
+        closing: Vec::new(),
     }));
     (Sender(shared.clone()), Receiver(shared))
 }
@@ -51,6 +53,25 @@ impl<T> Sender<T> {
     /// Whether the receiver is gone.
     pub fn is_closed(&self) -> bool {
         !self.0.borrow().receiver_alive
+    }
+
+    /// How many values wait to be received.
+    pub fn queued(&self) -> usize {
+        self.0.borrow().queue.len()
+    }
+
+    /// Completes when the receiver is gone.
+    pub fn closed(&self) -> impl Future<Output = ()> + '_ {
+        poll_fn(|cx| {
+            let mut shared = self.0.borrow_mut();
+            if !shared.receiver_alive {
+                return Poll::Ready(());
+            }
+            if !shared.closing.iter().any(|waker| waker.will_wake(cx.waker())) {
+                shared.closing.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
     }
 }
 
@@ -97,12 +118,13 @@ impl<T> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let queue = {
+        let (queue, closing) = {
             let mut shared = self.0.borrow_mut();
             shared.receiver_alive = false;
-            std::mem::take(&mut shared.queue)
+            (std::mem::take(&mut shared.queue), std::mem::take(&mut shared.closing))
         };
         drop(queue);
+        closing.into_iter().for_each(Waker::wake);
     }
 }
 

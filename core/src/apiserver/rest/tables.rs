@@ -1,0 +1,158 @@
+//! Objects as they are shown: whole, as tables, as metadata only.
+//!
+//! Models `apiserver/pkg/endpoints/handlers/response.go`.
+
+use serde_json::{Value, json};
+
+use super::{Call, negotiate::View};
+use crate::{
+    api::{Kind, ObjRef, Object, Status, object::to_value},
+    apiserver::ApiServer,
+};
+
+/// What rows of tables carry of their objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Include {
+    /// Nothing.
+    None,
+    /// Their metadata.
+    #[default]
+    Metadata,
+    /// All.
+    Object,
+}
+
+/// A form in which objects are shown, apart from the text's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    /// What of objects is shown.
+    pub view: View,
+    /// What rows of tables carry.
+    pub include: Include,
+}
+
+fn metadata(object: &dyn Object) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": to_value(object.metadata())})
+}
+
+impl Shape {
+    /// One object.
+    pub fn one(self, api: &ApiServer, object: &ObjRef) -> Value {
+        match self.view {
+            View::Object => object.to_value(),
+            View::Metadata => metadata(&**object),
+            View::Table => {
+                let version = object.metadata().resource_version.clone();
+                let meta = json!({"resourceVersion": version});
+                self.table(api, object, std::slice::from_ref(object), meta, true)
+            }
+        }
+    }
+
+    /// An object in a watch: only the first of a watch's tables names the columns.
+    pub fn watched(self, api: &ApiServer, object: &ObjRef, first: bool) -> Value {
+        match self.view {
+            View::Table => {
+                let version = object.metadata().resource_version.clone();
+                let meta = json!({"resourceVersion": version});
+                self.table(api, object, std::slice::from_ref(object), meta, first)
+            }
+            _ => self.one(api, object),
+        }
+    }
+
+    fn table(
+        self,
+        api: &ApiServer,
+        of: &ObjRef,
+        objects: &[ObjRef],
+        meta: Value,
+        head: bool,
+    ) -> Value {
+        self.table_of(api, &api.kind(of.kind_id()), objects, meta, head)
+    }
+
+    /// Objects of a kind as a table.
+    fn table_of(
+        self,
+        api: &ApiServer,
+        kind: &Kind,
+        objects: &[ObjRef],
+        meta: Value,
+        head: bool,
+    ) -> Value {
+        let table = api.table(kind.id, objects);
+        let rows: Vec<Value> = table
+            .rows
+            .into_iter()
+            .map(|row| match self.include {
+                Include::None => json!({"cells": row.cells}),
+                Include::Metadata => json!({"cells": row.cells, "object": metadata(&*row.object)}),
+                Include::Object => json!({"cells": row.cells, "object": row.object.to_value()}),
+            })
+            .collect();
+        let columns: Vec<Value> = table
+            .columns
+            .iter()
+            .filter(|_| head)
+            .map(|column| {
+                let format = if column.name == "Name" { "name" } else { "" };
+                json!({"name": column.name, "type": "string", "format": format,
+                    "description": "", "priority": column.priority})
+            })
+            .collect();
+        let columns = if head { Value::Array(columns) } else { Value::Null };
+        json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
+            "columnDefinitions": columns, "rows": rows})
+    }
+
+    /// A list; `meta` is its metadata.
+    pub fn list(self, api: &ApiServer, kind: &Kind, objects: &[ObjRef], meta: Value) -> Value {
+        match self.view {
+            View::Table => self.table_of(api, kind, objects, meta, true),
+            View::Metadata => {
+                let items: Vec<Value> = objects.iter().map(|o| metadata(&**o)).collect();
+                json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                    "metadata": meta, "items": items})
+            }
+            View::Object => {
+                let items: Vec<Value> = objects.iter().map(|o| item(&**o)).collect();
+                json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
+                    "metadata": meta, "items": items})
+            }
+        }
+    }
+}
+
+/// An object in a list: the list says what it is, unless it is a custom resource.
+fn item(object: &dyn Object) -> Value {
+    let mut value = object.to_value();
+    if object.as_any().is::<crate::api::DynamicObject>() {
+        return value;
+    }
+    if let Some(map) = value.as_object_mut() {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    value
+}
+
+impl Call<'_> {
+    /// The form that the client wants. Errors: BadRequest.
+    pub(super) fn shape(&self) -> Result<Shape, Status> {
+        let include = match self.parameters.get("includeObject").unwrap_or("") {
+            "" | "Metadata" => Include::Metadata,
+            "None" => Include::None,
+            "Object" => Include::Object,
+            other => {
+                let why = format!(
+                    "unrecognized includeObject value: {other:?}: supported values: \"None\", \
+                     \"Metadata\", \"Object\""
+                );
+                return Err(Status::bad_request(why));
+            }
+        };
+        Ok(Shape { view: self.accept.view, include })
+    }
+}
