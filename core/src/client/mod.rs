@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
-    apiserver::{ApiServer, CreateOptions, RequestCx},
+    apiserver::{ApiServer, CreateOptions, RequestCx, rest},
     sim::{Receiver, Sim},
 };
 pub use crate::{
@@ -356,6 +356,11 @@ impl Client {
     ) -> Result<PortStreams, Status> {
         let (pod, agent) = self.api.agent(namespace, pod, "port-forward")?;
         agent.port_forward(&pod, port)
+    }
+
+    /// Answers a request in the form of HTTP, for whoever it is from (not for this client's user).
+    pub fn serve(&self, request: &rest::Request, respond: impl FnOnce(rest::Response) + 'static) {
+        self.api.serve(request, respond);
     }
 
     /// A kubelet makes itself reachable (`None`: no longer).

@@ -1,0 +1,174 @@
+//! Requests of a connection: read whole, asked of the simulation, answered.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body, Bytes, Frame, Incoming},
+    header::{HeaderName, HeaderValue},
+};
+use sandbar_core::{
+    apiserver::rest::{self, MAX_BODY},
+    client::User,
+};
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    engine::Engine,
+    sandbar, upgrade,
+    users::Tokens,
+    wire::{Answer, Carried, Pieces, pack},
+};
+
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(60);
+
+/// What all connections share.
+pub struct Shared {
+    /// The simulation.
+    pub engine: Engine,
+    /// Tokens that the endpoint knows.
+    pub tokens: Tokens,
+}
+
+/// What responses carry.
+pub type Out = UnsyncBoxBody<Bytes, Infallible>;
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes.into()))))
+    }
+}
+
+/// A whole body.
+pub fn whole(bytes: impl Into<Bytes>) -> Out {
+    Full::new(bytes.into()).boxed_unsync()
+}
+
+/// A failure as the API words it.
+pub fn status(code: u16, reason: &'static str, message: &str) -> Response<Out> {
+    let value = sandbar_core::api::Status::new(code, reason, message).to_value();
+    json(code, &value)
+}
+
+/// A JSON document.
+pub fn json(code: u16, value: &serde_json::Value) -> Response<Out> {
+    let mut response = Response::new(whole(format!("{value}\n")));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
+    response
+}
+
+/// Answers one request. `certificate` is the user that the connection's certificate names.
+pub async fn answer(
+    shared: Arc<Shared>,
+    certificate: Option<User>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Out>, Infallible> {
+    let Some(user) = authenticate(&shared, certificate, &request) else {
+        return Ok(status(401, "Unauthorized", "Unauthorized"));
+    };
+    let switch = hyper::upgrade::on(&mut request);
+    let (head, body) = request.into_parts();
+    let body = match timeout(BODY, Limited::new(body, MAX_BODY + 1).collect()).await {
+        Err(_) => return Ok(status(408, "Timeout", "the request's body did not arrive in time")),
+        Ok(Ok(collected)) => collected.to_bytes().to_vec(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let why = format!("Request entity too large: limit is {MAX_BODY}");
+            return Ok(status(413, "RequestEntityTooLarge", &why));
+        }
+        Ok(Err(error)) => return Ok(status(400, "BadRequest", &error.to_string())),
+    };
+    let path = head.uri.path().to_owned();
+    if path.starts_with("/sandbar/") {
+        return Ok(sandbar::answer(&shared.engine, &user, head.method.as_str(), &path, &body).await);
+    }
+    let headers = head.headers.iter().filter_map(|(name, value)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    });
+    let mut headers: Vec<(String, String)> = headers.collect();
+    if let (true, Some(host)) = (head.headers.get("host").is_none(), head.uri.authority()) {
+        headers.push(("host".into(), host.to_string()));
+    }
+    let request = rest::Request {
+        method: head.method.as_str().to_owned(),
+        path,
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body,
+        user,
+    };
+    let key = head.headers.get("sec-websocket-key").cloned();
+    let Some(answer) = ask(&shared.engine, request).await else {
+        return Ok(status(503, "ServiceUnavailable", "the API server is not running"));
+    };
+    Ok(match answer.body {
+        Carried::Bytes(bytes) => respond(answer.status, &answer.headers, whole(bytes)),
+        Carried::Stream(pieces) => respond(answer.status, &answer.headers, pieces.boxed_unsync()),
+        Carried::Messages(protocol, to, from) => {
+            let engine = shared.engine.clone();
+            upgrade::switch(key, protocol, switch, move |socket| {
+                upgrade::messages(socket, to, from, engine)
+            })
+        }
+        Carried::Ports(protocol, dial) => {
+            let engine = shared.engine.clone();
+            upgrade::switch(key, protocol, switch, move |socket| {
+                crate::spdy::ports(socket, dial, engine)
+            })
+        }
+    })
+}
+
+fn authenticate(
+    shared: &Shared,
+    certificate: Option<User>,
+    request: &Request<Incoming>,
+) -> Option<User> {
+    let header = request.headers().get("authorization").and_then(|v| v.to_str().ok());
+    match header.and_then(|h| h.strip_prefix("Bearer ")) {
+        Some(token) => shared.tokens.find(token.trim()).cloned(),
+        None => certificate,
+    }
+}
+
+/// Asks the simulation. `None` where there is no API server.
+async fn ask(engine: &Engine, request: rest::Request) -> Option<Answer> {
+    let (to, from) = oneshot::channel();
+    let own = engine.clone();
+    engine.send(move |state| {
+        let Some(client) = state.world.client() else { return };
+        let sim = client.sim().clone();
+        client.serve(&request, move |response| {
+            let _ = to.send(pack(&sim, response, &own)); // the client may be gone
+        });
+    });
+    from.await.ok()
+}
+
+fn respond(code: u16, headers: &[(String, String)], body: Out) -> Response<Out> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // Bytes beyond ASCII are allowed in header values, line ends are not.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
