@@ -233,6 +233,11 @@ impl FieldError {
         Self::make(field, "FieldValueTooLong", text)
     }
 
+    /// A field that another manager owns.
+    pub fn manager_conflict(field: &str, manager: &str) -> Self {
+        Self::make(field, "FieldManagerConflict", format!("conflict with {manager}"))
+    }
+
     fn make(field: impl Into<String>, reason: &'static str, detail: String) -> Self {
         FieldError { field: field.into(), reason, detail }
     }

@@ -31,15 +31,37 @@ impl ApiServer {
     pub fn create(
         &self,
         cx: &RequestCx,
-        mut object: Box<dyn Object>,
+        object: Box<dyn Object>,
         options: &CreateOptions,
     ) -> Result<ObjRef, Status> {
         self.count_request();
+        self.create_noting(cx, object, options, true)
+    }
+
+    /// [`ApiServer::create`] for who keeps track of fields itself.
+    pub(super) fn create_tracked(
+        &self,
+        cx: &RequestCx,
+        object: Box<dyn Object>,
+        options: &CreateOptions,
+    ) -> Result<ObjRef, Status> {
+        self.create_noting(cx, object, options, false)
+    }
+
+    fn create_noting(
+        &self,
+        cx: &RequestCx,
+        mut object: Box<dyn Object>,
+        options: &CreateOptions,
+        note: bool,
+    ) -> Result<ObjRef, Status> {
+        object.metadata_mut().managed_fields = None;
         let kind = self.kind(object.kind_id());
         self.place(&kind, &mut *object, options.namespace)?;
         let strategy = self.strategy(kind.id);
         let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
         strategy.defaults(&mut *object);
+        let said = (note && !cx.dry_run && self.completes(&kind)).then(|| object.boxed_clone());
         self.check_namespace(&kind, object.namespace(), object.name())?;
         let attributes = admission::Attributes { api: self, request: cx, kind: &kind, old: None };
         admission::admit(&attributes, &mut *object)?;
@@ -65,6 +87,13 @@ impl ApiServer {
             WriteError::Exists => Status::already_exists(&kind, &name),
             WriteError::Changed => Status::modified(&kind, &name),
         })?;
+        if note {
+            let said = said.map(|mut said| {
+                said.metadata_mut().uid.clone_from(&stored.metadata().uid);
+                said.into_rc()
+            });
+            self.note_write(cx, "", None, said.as_ref().unwrap_or(&stored));
+        }
         if let Some(ttl) = strategy.time_to_live() {
             self.expire(stored.clone(), ttl);
         }
@@ -140,6 +169,7 @@ impl ApiServer {
             let api = ApiServer(inner);
             let Some(current) = api.store().get(key.0, &key.1, &key.2) else { return };
             if current.metadata().resource_version == version {
+                api.forget_fields(&*current);
                 let _ = api.store().delete(&current, current.boxed_clone());
             } else {
                 api.expire(current, ttl);

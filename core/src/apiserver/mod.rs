@@ -14,6 +14,7 @@ pub mod connect;
 mod create;
 mod delete;
 mod evict;
+pub mod fields;
 mod openapi;
 mod read;
 pub mod rest;
@@ -114,6 +115,7 @@ pub(crate) struct Inner {
     strategies: RefCell<Vec<Rc<dyn DynStrategy>>>,
     agents: RefCell<BTreeMap<String, Rc<dyn connect::NodeAgent>>>,
     requests: Cell<u64>,
+    fields: fields::Fields,
     shared: RefCell<BTreeMap<std::any::TypeId, std::rc::Weak<dyn std::any::Any>>>,
 }
 
@@ -129,6 +131,7 @@ impl ApiServer {
             strategies: RefCell::new(strategies),
             agents: RefCell::default(),
             requests: Cell::new(0),
+            fields: fields::Fields::default(),
             shared: RefCell::default(),
         }))
     }

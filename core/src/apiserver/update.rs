@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    ApiServer, FieldValidation, RequestCx, admission,
+    ApiServer, FieldValidation, RequestCx, admission, fields,
     strategy::{self, DynStrategy, StrategyCx},
 };
 use crate::{
@@ -69,7 +69,9 @@ impl ApiServer {
                 .store()
                 .get(kind.id, key.0, key.1)
                 .ok_or_else(|| Status::not_found(&kind, key.1))?;
-            let patched = patch::apply(&kind, patch.0, old.to_value(), patch.1.clone())
+            let document =
+                if names_managers(patch.1) { self.full_value(&*old) } else { old.to_value() };
+            let patched = patch::apply(&kind, patch.0, document, patch.1.clone())
                 .map_err(|error| unprocessable(&kind, key.1, error))?;
             let new = self.read_patched(cx, &kind, patched, patch)?;
             if new.namespace() != old.namespace() {
@@ -133,6 +135,29 @@ impl ApiServer {
         mut new: Box<dyn Object>,
         sub: Subresource,
     ) -> Result<ObjRef, Status> {
+        let given = fields::take_entries(&mut *new)
+            .filter(|given| sub == Subresource::Main && self.changes_managed(&**old, given));
+        let stored = self.replace_tracked(cx, kind, old, new, (sub, given.is_some()))?;
+        let unchanged = std::rc::Rc::ptr_eq(&stored, old);
+        if !cx.dry_run && !unchanged {
+            if let Some(given) = given {
+                self.set_managed(&*stored, &given);
+            }
+            self.note_write(cx, fields::part(sub), Some(old), &stored);
+        }
+        Ok(stored)
+    }
+
+    /// Replaces an object and leaves it to the caller to keep track of fields. `moved`: it is
+    /// written even if only their managers changed.
+    pub(super) fn replace_tracked(
+        &self,
+        cx: &RequestCx,
+        kind: &Kind,
+        old: &ObjRef,
+        mut new: Box<dyn Object>,
+        (sub, moved): (Subresource, bool),
+    ) -> Result<ObjRef, Status> {
         check_preconditions(kind, old.metadata(), new.metadata())?;
         let strategy = self.strategy(kind.id);
         let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
@@ -153,7 +178,7 @@ impl ApiServer {
             let generation = old.metadata().generation.unwrap_or(0) + 1;
             new.metadata_mut().generation = Some(generation);
         }
-        if new.equals(&**old) {
+        if new.equals(&**old) && !moved {
             return Ok(old.clone());
         }
         if sub == Subresource::Main {
@@ -199,6 +224,7 @@ impl ApiServer {
     ) -> Result<ObjRef, Status> {
         let kind = self.kind(old.kind_id());
         let gone = self.store().delete(old, last).map_err(|e| changed(&kind, old.name(), e))?;
+        self.forget_fields(&*gone);
         strategy.released(scx, &*gone);
         Ok(gone)
     }
@@ -233,7 +259,11 @@ impl ApiServer {
         new.metadata_mut().resource_version = version.map(str::to_string);
         self.strategy(kind).set_scale(&mut *new, replicas);
         let kind = self.kind(kind);
-        self.replace(cx, &kind, &old, new, Subresource::Main)
+        let stored = self.replace_tracked(cx, &kind, &old, new, (Subresource::Main, false))?;
+        if !cx.dry_run && !std::rc::Rc::ptr_eq(&stored, &old) {
+            self.note_write(cx, "scale", Some(&old), &stored);
+        }
+        Ok(stored)
     }
 
     /// Puts a pod on a node. Errors: NotFound, Conflict if it is on one already or is going.
@@ -279,6 +309,17 @@ impl ApiServer {
             return Ok(Box::new(new).into_rc());
         }
         self.store().update(&old, Box::new(new)).map_err(|e| changed(&kind, pod, e))
+    }
+}
+
+/// Whether a patch is about who manages fields.
+fn names_managers(patch: &Value) -> bool {
+    match patch {
+        Value::Array(operations) => operations.iter().any(|o| {
+            let path = o.get("path").and_then(Value::as_str).unwrap_or_default();
+            path.starts_with("/metadata/managedFields")
+        }),
+        patch => patch.pointer("/metadata/managedFields").is_some(),
     }
 }
 

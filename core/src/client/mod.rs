@@ -219,6 +219,29 @@ impl Client {
         self.api.patch(&self.cx, kind, key, patch, sub)
     }
 
+    /// Server-side apply: see [`ApiServer::apply`]. The object, and whether it is new.
+    pub fn apply(
+        &self,
+        kind: KindId,
+        key: (&str, &str),
+        config: Value,
+        force: bool,
+    ) -> Result<(ObjRef, bool), Status> {
+        self.api.apply(&self.cx, kind, key, config, (force, Subresource::Main))
+    }
+
+    /// An object as JSON, with `metadata.managedFields`.
+    pub fn full_value(&self, object: &dyn Object) -> Value {
+        self.api.full_value(object)
+    }
+
+    /// The same client, whose writes are those of the program `manager`.
+    pub fn managed_by(&self, manager: &str) -> Self {
+        let mut cx = self.cx.clone();
+        cx.manager = manager.into();
+        Client { api: self.api.clone(), cx }
+    }
+
     /// Replaces a part of an object of any kind. Errors: as [`Client::update`].
     pub fn update_any(&self, object: Box<dyn Object>, sub: Subresource) -> Result<ObjRef, Status> {
         self.api.update(&self.cx, object, sub)

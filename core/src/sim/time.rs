@@ -62,6 +62,11 @@ impl Time {
         jiff::Timestamp::from_microsecond(self.0 as i64).unwrap_or_default()
     }
 
+    /// From text as the API writes it; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Time::from_timestamp)
+    }
+
     /// From a timestamp; those before 1970 become 1970.
     pub fn from_timestamp(t: jiff::Timestamp) -> Self {
         Time(t.as_microsecond().max(0) as u64)

@@ -176,6 +176,12 @@ pub fn marks_of(of: Struct) -> TypeMarks {
     type_doc(of.key).map(|doc| type_marks(doc.full)).unwrap_or_default()
 }
 
+/// Whether a field of a struct is required.
+pub fn requires(of: Struct, field: &str) -> bool {
+    let found = type_doc(of.key).and_then(|doc| doc.fields().find(|(name, _)| *name == field));
+    found.is_some_and(|(_, doc)| doc.required)
+}
+
 /// The markers of a definition.
 pub(super) fn type_marks(full: &str) -> TypeMarks {
     let found = markers().get(marker_name(full));
