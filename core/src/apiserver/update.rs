@@ -48,6 +48,7 @@ impl ApiServer {
             .store()
             .get(kind.id, object.namespace(), object.name())
             .ok_or_else(|| Status::not_found(&kind, object.name()))?;
+        check_uid(&kind, old.metadata(), object.metadata())?;
         self.replace(cx, &kind, &old, object, sub)
     }
 
@@ -350,6 +351,42 @@ fn check_preconditions(kind: &Kind, old: &ObjectMeta, new: &ObjectMeta) -> Resul
         }
     }
     Ok(())
+}
+
+/// An object that is put in place of another must be the same one, if it says which it is. The words
+/// are the storage's.
+fn check_uid(kind: &Kind, old: &ObjectMeta, new: &ObjectMeta) -> Result<(), Status> {
+    let (Some(want), Some(have)) = (new.uid.as_deref().filter(|u| !u.is_empty()), &old.uid) else {
+        return Ok(());
+    };
+    if want == have {
+        return Ok(());
+    }
+    let name = old.name.as_deref().unwrap_or_default();
+    let namespace = old.namespace.as_deref().map_or(String::new(), |n| format!("{n}/"));
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{}/{namespace}{name}, \
+         ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {want}, \
+         UID in object meta: {have}",
+        registry_folder(kind)
+    );
+    Err(Status::conflict(kind, name, &why))
+}
+
+/// Where etcd keeps a kind's objects: below the group only for custom resources, and some kinds have
+/// kept the names of Kubernetes' first days (`DefaultStorageFactory`).
+fn registry_folder(kind: &Kind) -> String {
+    match (&*kind.group, &*kind.plural) {
+        ("", "services") => "services/specs".into(),
+        ("", "endpoints") => "services/endpoints".into(),
+        ("", "nodes") => "minions".into(),
+        ("", "replicationcontrollers") => "controllers".into(),
+        ("networking.k8s.io", "ingresses") => "ingress".into(),
+        (group, plural) if group.contains('.') && !group.ends_with(".k8s.io") => {
+            format!("{group}/{plural}")
+        }
+        (_, plural) => plural.to_string(),
+    }
 }
 
 /// What a client can't change, whatever it sends.

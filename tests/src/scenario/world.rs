@@ -106,6 +106,11 @@ impl World {
         let start = world.run("minikube start");
         assert!(start.as_ref().is_some_and(|a| a.code == 0), "{:?}", start.map(|a| a.out + &a.err));
         world.pass(Duration::from_secs(60));
+        // The recordings' node had its images already.
+        for image in ["busybox:1.36", "web-example:1.25", "web-example:1.26"] {
+            let pulled = world.run(&format!("minikube ssh -- docker pull {image}"));
+            assert!(pulled.as_ref().is_some_and(|a| a.code == 0), "{}", pulled.unwrap().out);
+        }
         world
     }
 

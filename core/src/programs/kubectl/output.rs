@@ -44,6 +44,17 @@ const FORMATS: &[&str] = &[
     "yaml",
 ];
 
+/// [`FLAGS`] without `-o`, for verbs whose own has another default.
+pub const FLAGS_BUT_OUTPUT: &[Flag] = &[
+    Flag::bool(
+        "allow-missing-template-keys",
+        true,
+        "Pass over fields and keys that a template names and the object does not have.",
+    ),
+    Flag::bool("show-managed-fields", false, "Show managedFields in JSON and YAML."),
+    Flag::str("template", "", "The template, or the file that holds it, for template formats."),
+];
+
 /// Prints objects in one format.
 pub struct Printer {
     format: Format,

@@ -144,9 +144,10 @@ impl Reader {
                 return Err("archive/tar: a member is too large".into());
             }
             let start = self.from + BLOCK;
-            let Some(data) = self.buffer.get(start..start + size) else { return Ok(None) };
-            let data = data.to_vec();
-            self.from = start + size.next_multiple_of(BLOCK);
+            let end = start + size.next_multiple_of(BLOCK);
+            let Some(data) = self.buffer.get(start..end) else { return Ok(None) };
+            let data = data.get(..size).unwrap_or(data).to_vec();
+            self.from = end;
             self.started = true;
             match head.get(156).copied().unwrap_or(0) {
                 b'L' => self.long = Some(text(&data)),

@@ -1,7 +1,10 @@
 //! Copying and removing directory trees.
 
 use super::names::join;
-use crate::machine::{FsError, Proc, fs::Kind};
+use crate::machine::{
+    FsError, Proc,
+    fs::{Device, Kind},
+};
 
 /// Removes a file or a whole tree; what could not be removed, with the reason.
 pub fn remove_all(proc: &Proc, path: &str, failed: &mut Vec<(String, FsError)>) {
@@ -77,6 +80,8 @@ pub fn copy(proc: &Proc, from: &str, to: &str, how: Copy, failed: &mut Vec<Strin
             Err(error) => return failed.push(format!("cannot open '{from}' for reading: {error}")),
         },
         Kind::Link(target) => proc.symlink(target, to),
+        // What is read from it; others have no end.
+        Kind::Device(Device::Null) => proc.write_file(to, &[]),
         Kind::Device(_) => Err(FsError::NotSupported),
     };
     if let Err(error) = result {

@@ -89,7 +89,7 @@ static DUMP: Command = Command {
             ),
             Flag::duration("pod-running-timeout", "20s", "How long to wait for a pod."),
         ],
-        output::FLAGS,
+        output::FLAGS_BUT_OUTPUT,
     ],
     run: Some(|cx, p| Box::pin(dump(cx, p))),
     ..Command::EMPTY
