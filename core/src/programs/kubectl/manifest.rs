@@ -24,6 +24,21 @@ pub const FLAGS: &[Flag] = &[
         .short("R"),
 ];
 
+/// `-f` alone.
+pub const FILENAME: Flag = Flag::slice(
+    "filename",
+    "Files, folders or addresses that hold the objects; - is standard input.",
+)
+.short("f");
+
+/// `-k` alone.
+pub const KUSTOMIZE: Flag = Flag::str("kustomize", "", "A folder to build with kustomize. Not simulated.").short("k");
+
+/// `-R` of verbs that go into folders unless told not to.
+pub const RECURSIVE: Flag =
+    Flag::bool("recursive", true, "Go into the folders of the folder named by --filename.")
+        .short("R");
+
 /// An object that was read.
 #[derive(Clone, Debug)]
 pub struct Manifest {

@@ -18,6 +18,7 @@ pub mod output;
 pub mod pods;
 pub mod print;
 mod raw;
+pub mod reference;
 pub mod resources;
 mod stream;
 pub mod things;

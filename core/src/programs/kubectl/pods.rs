@@ -139,7 +139,8 @@ pub fn container(pod: &Pod, name: &str) -> Result<(String, Option<String>), Erro
     let preset = annotation.and_then(|a| a.get("kubectl.kubernetes.io/default-container"));
     let wanted = if name.is_empty() { preset.map_or("", String::as_str) } else { name };
     if !wanted.is_empty() {
-        if own.iter().chain(&init).any(|n| n == wanted) {
+        let known = own.iter().chain(&init).any(|n| n == wanted) || is_ephemeral(pod, wanted);
+        if known {
             return Ok((wanted.to_owned(), None));
         }
         let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
@@ -155,6 +156,22 @@ pub fn container(pod: &Pod, name: &str) -> Result<(String, Option<String>), Erro
     let note = several
         .then(|| format!("Defaulted container {} out of: {}\n", quote(first), all_names(pod)));
     Ok((first.clone(), note))
+}
+
+/// Whether a container of a pod is an ephemeral one.
+pub fn is_ephemeral(pod: &Pod, name: &str) -> bool {
+    let all = pod.spec.iter().flat_map(|s| s.ephemeral_containers.iter().flatten());
+    all.into_iter().any(|c| c.name == name)
+}
+
+/// Whether a container of a pod has a terminal.
+pub fn has_terminal(pod: &Pod, name: &str) -> bool {
+    let Some(spec) = &pod.spec else { return false };
+    let init = spec.init_containers.iter().flatten();
+    let mut regular = spec.containers.iter().chain(init);
+    let mut ephemeral = spec.ephemeral_containers.iter().flatten();
+    regular.any(|c| c.name == name && c.tty == Some(true))
+        || ephemeral.any(|c| c.name == name && c.tty == Some(true))
 }
 
 /// A pod's name.

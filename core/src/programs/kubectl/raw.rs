@@ -1,14 +1,94 @@
-//! `get --raw`: the paths of the API that are only read.
+//! `--raw`: requests to paths of the API.
 //!
 //! Objects, lists, discovery and health. Everything else is NotFound, as paths that do not exist are.
 
 use serde_json::{Value, json};
 
-use super::{Conn, Error};
+use super::{Conn, Cx, Error, flags::Parsed};
 use crate::{
-    api::{Kind, Status, json as gojson, selector::FieldSelector, selector::Selector},
-    client::ListOptions,
+    api::{Kind, Status, json as gojson, selector::FieldSelector, selector::Selector, yaml},
+    client::{DeleteOptions, FieldValidation, ListOptions, Subresource},
 };
+
+/// Sends what `-f` names to the path that `--raw` names and prints the answer. Models
+/// `kubectl/pkg/rawhttp`, and the checks of the verbs that use it.
+pub async fn run(cx: &Cx, conn: &Conn, p: &Parsed, method: &str) -> Result<(), Error> {
+    let uri = p.str("raw");
+    let body = match p.list("filename") {
+        [] if method == "DELETE" => String::new(),
+        [name] if name.starts_with("http://") || name.starts_with("https://") => {
+            return Err(Error::plain("--raw cannot read from a url"));
+        }
+        [name] if name == "-" => String::from_utf8_lossy(&cx.proc.read_to_end().await).into_owned(),
+        [name] => cx
+            .proc
+            .read_text(name)
+            .map_err(|e| Error::plain(format!("open {name}: {}", e.to_string().to_lowercase())))?,
+        _ => return Err(Error::plain("--raw can only use a single local file or stdin")),
+    };
+    for flag in ["recursive", "output"] {
+        if p.changed(flag) && p.str(flag) != "false" {
+            return Err(Error::plain(format!("--raw and --{flag} are mutually exclusive")));
+        }
+    }
+    if !uri.starts_with('/') {
+        let uri = crate::api::gofmt::quote(uri);
+        return Err(Error::plain(format!(
+            "--raw must be a valid URL path: parse {uri}: invalid URI for request"
+        )));
+    }
+    let answer = send(conn, method, uri, &body)?;
+    cx.warnings(conn).await;
+    cx.out(&answer).await;
+    Ok(())
+}
+
+/// What the server answers to a request that changes something.
+fn send(conn: &Conn, method: &str, uri: &str, body: &str) -> Result<String, Error> {
+    let path = uri.split_once('?').map_or(uri, |(path, _)| path);
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    let (group, version, rest) = match segments.as_slice() {
+        ["api", version, rest @ ..] => ("", *version, rest),
+        ["apis", group, version, rest @ ..] => (*group, *version, rest),
+        _ => return Err(missing()),
+    };
+    let (namespace, plural, rest) = match rest {
+        ["namespaces", ns, plural, rest @ ..] => (*ns, *plural, rest),
+        [plural, rest @ ..] => ("", *plural, rest),
+        [] => return Err(missing()),
+    };
+    let kind = conn.client.kinds().by_resource(group, version, plural).cloned();
+    let kind = kind.ok_or_else(missing)?;
+    let object = || yaml::parse(body).map_err(|e| Error::plain(e.to_string()));
+    let validation = FieldValidation::Warn;
+    let answer = match (method, rest) {
+        ("POST", []) => {
+            conn.client.create_value(kind.id, namespace, object()?, validation)?.to_value()
+        }
+        ("PUT", [_]) => {
+            conn.client.update_value(kind.id, object()?, validation, Subresource::Main)?.to_value()
+        }
+        ("PUT", [_, "status"]) => {
+            let sub = Subresource::Status;
+            conn.client.update_value(kind.id, object()?, validation, sub)?.to_value()
+        }
+        ("DELETE", [name]) => {
+            let options = DeleteOptions::default();
+            let (gone, done) = conn.client.delete_any(kind.id, namespace, name, &options)?;
+            match done {
+                false => gone.to_value(),
+                true => json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                    "status": "Success", "details": {"name": name, "group": kind.group,
+                        "kind": kind.plural, "uid": gone.uid()}}),
+            }
+        }
+        _ => {
+            let text = "the server does not allow this method on the requested resource";
+            return Err(Status::new(405, "MethodNotAllowed", text).into());
+        }
+    };
+    Ok(gojson::compact_typed(&answer) + "\n")
+}
 
 /// What the server answers to GET.
 pub fn get(conn: &Conn, uri: &str) -> Result<String, Error> {

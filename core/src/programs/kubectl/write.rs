@@ -116,6 +116,40 @@ pub fn validation(p: &Parsed) -> Result<FieldValidation, Error> {
     }
 }
 
+/// The parts of objects that `--subresource` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// None: the object itself.
+    Main,
+    /// `status`
+    Status,
+    /// `scale`
+    Scale,
+    /// `resize`
+    Resize,
+}
+
+/// What `--subresource` says. Errors: it is none of those that the verb knows.
+pub fn subresource(p: &Parsed, known: &[&str]) -> Result<Part, Error> {
+    match p.str("subresource") {
+        "" => Ok(Part::Main),
+        "status" => Ok(Part::Status),
+        "scale" => Ok(Part::Scale),
+        "resize" if known.contains(&"resize") => Ok(Part::Resize),
+        _ => Err(crate::api::Status::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        )
+        .into()),
+    }
+}
+
+/// A part of objects that the sandbox does not have.
+pub fn not_here(part: &str) -> Error {
+    Error::plain(format!("the subresource {part} is not simulated in this sandbox"))
+}
+
 /// `deployment.apps/web`.
 pub fn named(kind: &Kind, name: &str) -> String {
     format!("{}/{name}", kind.singular_resource())

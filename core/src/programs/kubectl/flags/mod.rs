@@ -106,6 +106,12 @@ impl Flag {
         self
     }
 
+    /// With another default, as help shows it.
+    pub const fn default(mut self, default: &'static str) -> Flag {
+        self.default = default;
+        self
+    }
+
     /// With a value for the bare flag.
     pub const fn bare(mut self, bare: &'static str) -> Flag {
         self.bare = bare;

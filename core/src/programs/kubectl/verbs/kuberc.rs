@@ -51,7 +51,10 @@ static VIEW: Command = Command {
     short: "Show the preferences",
     long: "Show the file with the preferences. The sandbox's kubectl follows none.",
     examples: "# The file's content\nkubectl kuberc view",
-    flags: &[&[FILE, Flag::str("output", "yaml", output::USAGE).short("o")], output::FLAGS_BUT_OUTPUT],
+    flags: &[
+        &[FILE, Flag::str("output", "yaml", output::USAGE).short("o")],
+        output::FLAGS_BUT_OUTPUT,
+    ],
     run: Some(|cx, p| Box::pin(view(cx, p))),
     ..Command::EMPTY
 };

@@ -23,8 +23,8 @@ const FLAGS: &[Flag] = &[
     Flag::bool("list", false, "Show what the objects have."),
     Flag::bool("overwrite", false, "Also change what has another value already."),
     Flag::str("resource-version", "", "Change nothing unless this is the version now."),
+    Flag::bool("local", false, "Work on files only and ask no server."),
     Flag::str("selector", "", "Only objects with these labels.").short("l"),
-    write::field_manager("kubectl-label"),
 ];
 
 /// `kubectl label`
@@ -37,7 +37,12 @@ pub static LABEL: Command = Command {
            there already is only changed with --overwrite.",
     examples: "# Set a label\nkubectl label pod web tier=front\n\n# Change it\n\
                kubectl label --overwrite pod web tier=back\n\n# Remove it\nkubectl label pod web tier-",
-    flags: &[FLAGS, manifest::FLAGS, write::OUTPUT],
+    flags: &[
+        FLAGS,
+        &[write::field_manager("kubectl-label")],
+        manifest::FLAGS,
+        write::OUTPUT,
+    ],
     run: Some(|cx, p| Box::pin(run(cx, p, &LABELS))),
     complete: Complete::Resources,
     ..Command::EMPTY
@@ -53,7 +58,16 @@ pub static ANNOTATE: Command = Command {
            that is there already is only changed with --overwrite.",
     examples: "# Say what it is\nkubectl annotate pod web description=first\n\n# Remove it\n\
                kubectl annotate pod web description-",
-    flags: &[FLAGS, manifest::FLAGS, write::OUTPUT],
+    flags: &[
+        FLAGS,
+        &[
+            write::field_manager("kubectl-annotate"),
+            manifest::FILENAME,
+            manifest::KUSTOMIZE,
+            manifest::RECURSIVE,
+        ],
+        write::OUTPUT,
+    ],
     run: Some(|cx, p| Box::pin(run(cx, p, &ANNOTATIONS))),
     complete: Complete::Resources,
     ..Command::EMPTY
@@ -143,6 +157,9 @@ async fn run(cx: Cx, p: Parsed, what: &'static What) -> Result<(), Error> {
     if change.set.is_empty() && change.remove.is_empty() && !list {
         return Err(Error::plain(format!("at least one {} update is required", what.word)));
     }
+    if p.bool("local") {
+        return locally(&cx, &p, &args, &change, (what, dry_run)).await;
+    }
     let conn = dry_run.on(cx.connect(&p, 5)?);
     let query = Query {
         all_namespaces: p.bool("all-namespaces"),
@@ -166,6 +183,33 @@ async fn run(cx: Cx, p: Parsed, what: &'static What) -> Result<(), Error> {
         errors.extend(update(&cx, &conn, &p, thing, &change, (what, dry_run)).await.err());
     }
     Error::collect(errors)
+}
+
+/// `--local`: what files hold, changed and printed.
+async fn locally(
+    cx: &Cx,
+    p: &Parsed,
+    args: &[String],
+    change: &Change,
+    how: (&What, DryRun),
+) -> Result<(), Error> {
+    let (what, dry_run) = how;
+    if dry_run == DryRun::Server {
+        return Err(Error::plain(
+            "cannot specify --local and --dry-run=server - did you mean --dry-run=client?",
+        ));
+    }
+    let found = things::local(cx, p, args).await?;
+    let one = found.len() == 1;
+    for thing in found {
+        if p.bool("list") {
+            cx.out(&listing(&thing, what, one)).await;
+            continue;
+        }
+        let (new, message) = changed(cx, p, &thing, change, (what, dry_run)).await?;
+        write::report(cx, p, &new, message, dry_run).await?;
+    }
+    Ok(())
 }
 
 fn listing(thing: &Thing, what: &What, one: bool) -> String {
@@ -194,9 +238,36 @@ async fn update(
     how: (&What, DryRun),
 ) -> Result<(), Error> {
     let (what, dry_run) = how;
-    let old = thing.object.clone();
+    let (new, message) = changed(cx, p, &thing, change, how).await?;
+    let mut object = new.clone();
+    let differs = message != "not labeled";
+    if dry_run != DryRun::Client && (differs || !what.label) {
+        let mut diff = patch::two_way_merge(&thing.object, &new);
+        if !p.str("resource-version").is_empty() {
+            if let Some(meta) = write::map_at(&mut diff, &["metadata"]) {
+                meta.insert("resourceVersion".into(), json!(p.str("resource-version")));
+            }
+        }
+        let change = (PatchType::Merge, &diff);
+        let result = conn.client.patch(thing.kind.id, thing.key(), change, Subresource::Main);
+        cx.warnings(conn).await;
+        object = result?.to_value();
+    }
+    write::report(cx, p, &object, message, dry_run).await
+}
+
+/// The changed object, and what happened to it in a word.
+async fn changed(
+    cx: &Cx,
+    p: &Parsed,
+    thing: &Thing,
+    change: &Change,
+    how: (&What, DryRun),
+) -> Result<(Value, &'static str), Error> {
+    let (what, dry_run) = how;
+    let old = &thing.object;
     let mut new = old.clone();
-    let there = |key: &str| at(&old, &["metadata", what.field, key]).and_then(Value::as_str);
+    let there = |key: &str| at(old, &["metadata", what.field, key]).and_then(Value::as_str);
     if !p.bool("overwrite") {
         check_overwrites(&there, change, what)?;
     }
@@ -215,20 +286,6 @@ async fn update(
             map.remove(key);
         }
     }
-    let mut object = new.clone();
-    let annotating = !what.label;
-    if dry_run != DryRun::Client && (added + removed > 0 || annotating) {
-        let mut diff = patch::two_way_merge(&old, &new);
-        if !p.str("resource-version").is_empty() {
-            if let Some(meta) = write::map_at(&mut diff, &["metadata"]) {
-                meta.insert("resourceVersion".into(), json!(p.str("resource-version")));
-            }
-        }
-        let change = (PatchType::Merge, &diff);
-        let result = conn.client.patch(thing.kind.id, thing.key(), change, Subresource::Main);
-        cx.warnings(conn).await;
-        object = result?.to_value();
-    }
     let message = match (what.label, added > 0, removed > 0) {
         (false, ..) => "annotated",
         (true, true, true) => "modified",
@@ -236,7 +293,7 @@ async fn update(
         (true, false, true) => "unlabeled",
         (true, false, false) => "not labeled",
     };
-    write::report(cx, p, &object, message, dry_run).await
+    Ok((new, message))
 }
 
 fn check_overwrites<'a>(

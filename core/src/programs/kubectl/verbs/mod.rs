@@ -3,6 +3,7 @@
 //! The order of [`ROOT`]'s table is that of kubectl's own start, which suggestions follow.
 
 mod apply;
+mod attach;
 mod auth;
 mod autoscale;
 mod cluster_info;
@@ -69,8 +70,8 @@ pub static ROOT: Command = Command {
         &nodes::TAINT,
         &describe::COMMAND,
         &logs::COMMAND,
-        &exec::ATTACH,
-        &exec::EXEC,
+        &attach::COMMAND,
+        &exec::COMMAND,
         &port_forward::COMMAND,
         &simple::PROXY,
         &cp::COMMAND,

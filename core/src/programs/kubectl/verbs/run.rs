@@ -3,14 +3,18 @@
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value, json};
 
-use super::{exec, waiting};
+use super::{
+    attach::{self, Join},
+    delete::{CASCADE, FORCE, GRACE, TIMEOUT, WAIT},
+    waiting,
+};
 use crate::{
-    api::{Typed, gofmt::quote, patch, yaml},
+    api::{ObjRef, Typed, gofmt::quote, patch, yaml},
     client::{DeleteOptions, FieldValidation},
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Flag, Parsed, parse_port},
-        pods,
+        manifest, pods, reference,
         things::Thing,
         write::{self, DryRun, at},
     },
@@ -31,11 +35,15 @@ pub static COMMAND: Command = Command {
         &[
             Flag::array("annotations", "Annotations: key=value."),
             Flag::bool("attach", false, "Join the pod's process once it runs."),
+            CASCADE,
             Flag::bool("command", false, "The arguments are the command, not its arguments."),
+            attach::DETACH_KEYS,
             write::DRY_RUN,
             Flag::array("env", "Variables: key=value."),
             Flag::bool("expose", false, "Make a service for the pod too; needs --port."),
             write::field_manager("kubectl-run"),
+            FORCE,
+            GRACE,
             Flag::str("image", "", "The image."),
             Flag::str("image-pull-policy", "", "Always, IfNotPresent or Never."),
             Flag::str("labels", "", "Labels: a=b,c=d.").short("l"),
@@ -58,8 +66,11 @@ pub static COMMAND: Command = Command {
             Flag::bool("rm", false, "Delete the pod after it was attached."),
             write::SAVE_CONFIG,
             Flag::bool("stdin", false, "Keep the container's standard input open.").short("i"),
+            TIMEOUT,
             Flag::bool("tty", false, "Give the container a terminal.").short("t"),
+            WAIT,
         ],
+        manifest::FLAGS,
         write::OUTPUT,
     ],
     run: Some(|cx, p| Box::pin(run(cx, p))),
@@ -75,16 +86,19 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
     let dry_run = DryRun::of(&cx, &p).await?;
     let image = p.str("image");
-    if image.is_empty() || image.contains([' ', '\t']) {
-        return Err(Error::plain(format!(
-            "Invalid image name {}: invalid reference format",
-            quote(image)
-        )));
+    if !reference::is_valid(image) {
+        let text = format!("invalid image name {}: invalid reference format", quote(image));
+        return Err(Error::plain(text));
     }
-    let interactive = p.bool("stdin") || p.bool("tty");
-    let attach = if p.changed("attach") { p.bool("attach") } else { interactive };
+    let attach = if p.changed("attach") { p.bool("attach") } else { p.bool("stdin") };
     if p.bool("tty") && !p.bool("stdin") {
-        return Err(Error::plain("--stdin is required for containers with -t/--tty=true"));
+        return Err(Error::plain("-i/--stdin is required for containers with -t/--tty=true"));
+    }
+    if p.bool("expose") && p.str("port").is_empty() {
+        return Err(Error::plain("--port must be set when exposing a service"));
+    }
+    if !p.str("port").is_empty() && p.str("port").parse::<i64>().is_err() {
+        return Err(Error::plain("--port must be a number"));
     }
     if p.bool("rm") && !attach {
         return Err(Error::plain("--rm should only be used for attached containers"));
@@ -94,11 +108,17 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
                     (--attach, --stdin, or --tty)";
         return Err(Error::plain(text));
     }
-    if p.bool("expose") && p.str("port").is_empty() {
-        return Err(Error::plain("--port must be set when exposing a service"));
+    if !["", "Always", "OnFailure", "Never"].contains(&p.str("restart")) {
+        return Err(Error::plain(format!(
+            "invalid restart policy: {}, valid values are: Always, OnFailure, Never",
+            p.str("restart")
+        )));
     }
-    if !["Always", "OnFailure", "Never"].contains(&p.str("restart")) {
-        return Err(Error::plain(format!("invalid restart policy: {}", p.str("restart"))));
+    if !["", "Always", "IfNotPresent", "Never"].contains(&p.str("image-pull-policy")) {
+        return Err(Error::plain(format!(
+            "invalid image pull policy: {}, valid values are: Always, IfNotPresent, Never",
+            p.str("image-pull-policy")
+        )));
     }
     let mut pod = pod(&p, name)?;
     if !p.str("overrides").is_empty() {
@@ -122,21 +142,52 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         return Ok(());
     }
     let conn = dry_run.on(cx.connect(&p, 5)?);
-    let made = conn.client.create_value(Pod::ID, &conn.namespace, pod, FieldValidation::Warn);
-    cx.warnings(&conn).await;
-    let made = made?.to_value();
+    let mut objects = vec![(Pod::ID, pod)];
     if p.bool("expose") {
-        let kind = conn.client.kinds().by_kind("v1", "Service").cloned();
-        let Some(kind) = kind else { return Err(Error::plain("the server has no services")) };
-        let service = service(&p, name)?;
-        let service =
-            conn.client.create_value(kind.id, &conn.namespace, service, FieldValidation::Warn)?;
-        reports.add(&cx, &service.to_value()).await?;
+        use k8s_openapi::api::core::v1::Service;
+        objects.push((Service::ID, service(&p, name)?));
+    }
+    let (mut made, mut errors) = (Vec::new(), Vec::new());
+    for (kind, object) in objects {
+        let result =
+            conn.client.create_value(kind, &conn.namespace, object, FieldValidation::Ignore);
+        cx.warnings(&conn).await;
+        match result {
+            Ok(object) => made.push(object),
+            Err(e) if made.is_empty() => return Err(e.into()),
+            Err(e) => errors.push(Error::from(e)),
+        }
     }
     if attach {
-        return attached(&cx, &conn, &p, name).await;
+        let result = attached(&cx, &conn, &p, name).await;
+        if p.bool("rm") {
+            for object in &made {
+                remove(&cx, &conn, &p, object).await?;
+            }
+        }
+        return result;
     }
-    reports.add(&cx, &made).await
+    for object in made {
+        reports.add(&cx, &object.to_value()).await?;
+    }
+    Error::collect(errors)
+}
+
+/// Deletes what was made, as `--rm` asks.
+async fn remove(cx: &Cx, conn: &Conn, p: &Parsed, object: &ObjRef) -> Result<(), Error> {
+    let (namespace, name) = (object.namespace(), object.name());
+    let result =
+        conn.client.delete_any(object.kind_id(), namespace, name, &DeleteOptions::default());
+    match result {
+        Err(e) if !e.is_not_found() => return Err(e.into()),
+        Ok(_) if !p.bool("quiet") => {
+            let kind = conn.client.kind(object.kind_id()).singular_resource();
+            let name = quote(name);
+            cx.out(&format!("{kind} {name} deleted from {namespace} namespace\n")).await;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn pod(p: &Parsed, name: &str) -> Result<Value, Error> {
@@ -195,7 +246,7 @@ fn pod(p: &Parsed, name: &str) -> Result<Value, Error> {
     }
     Ok(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": {"containers": [container], "dnsPolicy": "ClusterFirst",
-            "restartPolicy": p.str("restart")},
+            "restartPolicy": policy(p)},
         "status": {}}))
 }
 
@@ -207,7 +258,9 @@ fn overridden(p: &Parsed, pod: Value) -> Result<Value, Error> {
         "json" => patch::PatchType::Json,
         "merge" => patch::PatchType::Merge,
         "strategic" => patch::PatchType::Strategic,
-        other => return Err(Error::plain(format!("invalid override type: {other}"))),
+        other => {
+            return Err(Error::plain(format!("unsupported override type: {other}")));
+        }
     };
     Ok(patch::apply(kind, patch_type, pod, change)?)
 }
@@ -220,7 +273,7 @@ fn service(p: &Parsed, name: &str) -> Result<Value, Error> {
         "status": {"loadBalancer": {}}}))
 }
 
-/// Waits until the pod runs, joins it, and deletes it with `--rm`.
+/// Waits until the pod runs, joins it, and tells how it ended where it is not started again.
 async fn attached(cx: &Cx, conn: &Conn, p: &Parsed, name: &str) -> Result<(), Error> {
     let thing = Thing {
         kind: conn.client.kind(Pod::ID),
@@ -232,59 +285,82 @@ async fn attached(cx: &Cx, conn: &Conn, p: &Parsed, name: &str) -> Result<(), Er
     let phase =
         |v: &Value| at(v, &["status", "phase"]).and_then(Value::as_str).unwrap_or("").to_owned();
     let started = |v: Option<&Value>| {
-        v.is_none_or(|v| ["Running", "Succeeded", "Failed"].contains(&phase(v).as_str()))
+        v.is_none_or(|v| match phase(v).as_str() {
+            "Running" => is_ready(v),
+            phase => ["Succeeded", "Failed"].contains(&phase),
+        })
     };
     let timeout = p.duration("pod-running-timeout");
-    let result = match waiting::until(cx, conn, &thing, timeout, started).await {
-        Ok(Some(value)) if phase(&value) == "Running" => {
-            let (pod, _) = pods::resolve(cx, conn, name, timeout).await?;
-            exec::join(cx, conn, p, &pod, p.bool("stdin"), p.bool("tty")).await
-        }
-        Ok(_) => print_log(cx, conn, name).await,
-        Err(_) => Err(Error::plain("timed out waiting for the condition")),
-    };
-    if p.bool("rm") {
-        let options = DeleteOptions::default();
-        let _ = conn.client.delete_any(Pod::ID, &conn.namespace, name, &options)?;
-        if !p.bool("quiet") {
-            let (name, ns) = (quote(name), &conn.namespace);
-            cx.out(&format!("pod {name} deleted from {ns} namespace\n")).await;
-        }
-        return result;
-    }
-    result?;
-    if p.str("restart") == "Always" {
-        if p.bool("stdin") && p.bool("tty") {
-            cx.out(&format!(
-                "Session ended, resume using 'kubectl attach {name} -c {name} -i -t' command when \
-                 the pod is running\n"
+    let timed_out = |_| Error::plain("timed out waiting for the condition");
+    let last = waiting::until(cx, conn, &thing, timeout, started).await.map_err(timed_out)?;
+    print_log(cx, conn, name).await?;
+    if last.is_some_and(|v| phase(&v) == "Running") {
+        let (pod, _) = pods::resolve(cx, conn, name, timeout).await?;
+        if let Err(e) = Join::of(p).run(cx, conn, &pod).await {
+            cx.err(&format!(
+                "warning: couldn't attach to pod/{name}, falling back to streaming logs: {}\n",
+                e.message()
             ))
             .await;
         }
+    }
+    if policy(p) == "Always" || p.bool("leave-stdin-open") {
         return Ok(());
     }
-    let ended =
-        |v: Option<&Value>| v.is_none_or(|v| ["Succeeded", "Failed"].contains(&phase(v).as_str()));
-    let last = waiting::until(cx, conn, &thing, 0, ended).await?;
-    let code = last.as_ref().and_then(|v| {
-        let statuses = at(v, &["status", "containerStatuses"])?.as_array()?;
-        at(statuses.first()?, &["state", "terminated", "exitCode"])?.as_i64()
-    });
-    match code.unwrap_or(0) {
-        0 => Ok(()),
-        code => {
-            let text = format!("pod {}/{name} terminated (Error)", conn.namespace);
-            Err(Error::Code(Box::new(Error::Bare(text)), i32::try_from(code).unwrap_or(1)))
-        }
+    let only_success = policy(p) == "OnFailure";
+    let ended = |v: Option<&Value>| {
+        v.is_none_or(|v| match phase(v).as_str() {
+            "Succeeded" => true,
+            phase => !only_success && phase == "Failed",
+        })
+    };
+    let last = waiting::until(cx, conn, &thing, timeout, ended).await.map_err(timed_out)?;
+    let Some(last) = last else {
+        return Err(crate::api::Status::not_found(&thing.kind, "").into());
+    };
+    if phase(&last) == "Succeeded" {
+        return Ok(());
+    }
+    let statuses = at(&last, &["status", "containerStatuses"]).and_then(Value::as_array);
+    let ended = statuses.and_then(|all| at(all.first()?, &["state", "terminated"]));
+    let code = ended.and_then(|e| e.get("exitCode")?.as_i64()).unwrap_or(0);
+    let pod = format!("pod {}/{name}", conn.namespace);
+    if code == 0 {
+        return Err(Error::plain(format!("{pod} failed with unknown exit code")));
+    }
+    let text = |key: &str| ended.and_then(|e| e.get(key)?.as_str()).unwrap_or("").to_owned();
+    let told = format!("{pod} terminated ({})\n{}", text("reason"), text("message"));
+    Err(Error::Code(Box::new(Error::Bare(told)), i32::try_from(code).unwrap_or(1)))
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = at(pod, &["status", "conditions"]).and_then(Value::as_array);
+    let ready = |c: &Value| c["type"] == "Ready" && c["status"] == "True";
+    conditions.is_some_and(|all| all.iter().any(ready))
+}
+
+/// `--restart`: what is typed to is not started again for ever.
+fn policy(p: &Parsed) -> &str {
+    match p.str("restart") {
+        "" if p.bool("stdin") => "OnFailure",
+        "" => "Always",
+        given => given,
     }
 }
 
-/// A pod that ended before it could be joined: what it wrote.
+/// What a pod has written so far.
 async fn print_log(cx: &Cx, conn: &Conn, name: &str) -> Result<(), Error> {
     let options = crate::client::LogOptions::default();
-    let mut log = conn.client.logs(&conn.namespace, name, &options)?;
-    while let Some(bytes) = log.recv().await {
-        cx.proc.write(1, &bytes).await;
+    match conn.client.logs(&conn.namespace, name, &options) {
+        Ok(mut log) => {
+            while let Some(bytes) = log.recv().await {
+                cx.proc.write(1, &bytes).await;
+            }
+        }
+        Err(e) => {
+            let text = format!("warning: couldn't fetch pre-attach logs: {}\n", e.message);
+            cx.err(&text).await;
+        }
     }
     Ok(())
 }
