@@ -226,8 +226,9 @@ impl Client {
         key: (&str, &str),
         config: Value,
         force: bool,
+        sub: Subresource,
     ) -> Result<(ObjRef, bool), Status> {
-        self.api.apply(&self.cx, kind, key, config, (force, Subresource::Main))
+        self.api.apply(&self.cx, kind, key, config, (force, sub))
     }
 
     /// An object as JSON, with `metadata.managedFields`.

@@ -59,7 +59,10 @@ fn who_creates_owns_what_was_said_and_defaulted() {
     let (api, _) = api();
     let made = create(&api, "kubectl-create", Deployment::ID, deployment());
     api.set_scale(&by("kubectl"), Deployment::ID, ("default", "web"), 3, None).unwrap();
-    owners(&api, &made, expect![[r##"
+    owners(
+        &api,
+        &made,
+        expect![[r##"
         # kubectl Update scale
         f:spec:
           f:replicas: {}
@@ -104,7 +107,8 @@ fn who_creates_owns_what_was_said_and_defaulted() {
               f:schedulerName: {}
               f:securityContext: {}
               f:terminationGracePeriodSeconds: {}
-    "##]]);
+    "##]],
+    );
 }
 
 #[test]
@@ -112,7 +116,10 @@ fn what_the_server_adds_is_nobodys() {
     let (api, _) = api();
     let service = json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}});
     let made = create(&api, "kubectl-expose", Service::ID, service);
-    owners(&api, &made, expect![[r##"
+    owners(
+        &api,
+        &made,
+        expect![[r##"
         # kubectl-expose Update 
         f:spec:
           f:internalTrafficPolicy: {}
@@ -125,7 +132,8 @@ fn what_the_server_adds_is_nobodys() {
               f:targetPort: {}
           f:sessionAffinity: {}
           f:type: {}
-    "##]]);
+    "##]],
+    );
 }
 
 #[test]
@@ -154,7 +162,10 @@ fn appliers_conflict_share_and_let_go() {
     assert_eq!(after.to_value()["data"], json!({"a": "1", "b": "3", "c": "2", "d": "1"}));
     let after = apply(&api, "one", &config(json!({"c": "1"})), true).unwrap();
     assert_eq!(after.to_value()["data"], json!({"a": "1", "b": "3", "c": "1"}));
-    owners(&api, &after, expect![[r#"
+    owners(
+        &api,
+        &after,
+        expect![[r#"
         # one Apply 
         f:data:
           f:c: {}
@@ -164,7 +175,8 @@ fn appliers_conflict_share_and_let_go() {
         # kubectl-patch Update 
         f:data:
           f:b: {}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -214,12 +226,16 @@ fn a_client_may_set_the_list_itself() {
     let after = api
         .patch(&by("x"), ConfigMap::ID, key, (PatchType::Json, &patch), Subresource::Main)
         .unwrap();
-    owners(&api, &after, expect![[r#"
+    owners(
+        &api,
+        &after,
+        expect![[r#"
         # me Apply 
         f:data:
           .: {}
           f:a: {}
-    "#]]);
+    "#]],
+    );
     assert_ne!(after.metadata().resource_version, made.metadata().resource_version);
     let patch = json!({"metadata": {"managedFields": [{}]}});
     let after = api

@@ -53,8 +53,11 @@ impl Cx {
             ));
         }
         let target = kubeconfig::target(&self.proc, parsed)?;
-        let manager = parsed.path.replacen(' ', "-", 1);
-        let manager = manager.split(' ').next().unwrap_or("kubectl");
+        // Verbs without the flag leave it to the server, which takes the program's name.
+        let manager = match parsed.str("field-manager") {
+            "" => "kubectl",
+            manager => manager,
+        };
         let address = with_port(&target.server);
         let directory = self.proc.machine().get::<Directory>();
         let client = directory.and_then(|d| d.connect(&address, manager));

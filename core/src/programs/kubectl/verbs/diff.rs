@@ -26,7 +26,12 @@ pub static COMMAND: Command = Command {
         &[
             write::field_manager("kubectl-client-side-apply"),
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
-            Flag::bool("server-side", false, "Let the server merge. Not simulated."),
+            Flag::bool(
+                "force-conflicts",
+                false,
+                "Take fields over from others (server-side only).",
+            ),
+            Flag::bool("server-side", false, "Let the server merge."),
             Flag::bool("show-managed-fields", false, "Show managedFields."),
         ],
         manifest::FLAGS,
@@ -47,8 +52,8 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if !manifest::given(&p) {
         return Err(Error::plain("must specify one of -f and -k"));
     }
-    if p.bool("server-side") {
-        return Err(Error::plain("--server-side is not simulated in this sandbox"));
+    if p.bool("force-conflicts") && !p.bool("server-side") {
+        return Err(Error::plain("--force-conflicts only works with --server-side"));
     }
     let conn = cx.connect(&p, 5)?;
     let (manifests, error) = manifest::read(&cx, &conn, &p, false).await;
@@ -66,7 +71,10 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         if !super::selects(&selector, &manifest.object) {
             continue;
         }
-        let (live, merged) = both(&conn, manifest)?;
+        let (live, merged) = match p.bool("server-side") {
+            true => on_server(&conn, &p, manifest)?,
+            false => both(&conn, manifest)?,
+        };
         let show = |v: Option<&Value>| {
             let mut v = v?.clone();
             if !p.bool("show-managed-fields") {
@@ -107,6 +115,24 @@ fn stamp(cx: &Cx) -> String {
     let (seconds, fraction) =
         time.trim_end_matches('Z').split_once('.').unwrap_or((time.trim_end_matches('Z'), ""));
     format!("{date} {seconds}.{fraction:0<9.9} +0000")
+}
+
+/// The object as it is and as the server would merge it.
+fn on_server(
+    conn: &Conn,
+    p: &Parsed,
+    manifest: &Manifest,
+) -> Result<(Option<Value>, Value), Error> {
+    let (kind, key) = (manifest.kind.id, (manifest.namespace(), manifest.name()));
+    let live = match conn.client.get_any(kind, key.0, key.1) {
+        Ok(live) => Some(conn.client.full_value(&*live)),
+        Err(e) if e.is_not_found() => None,
+        Err(e) => return Err(e.into()),
+    };
+    let client = conn.client.dry_run().managed_by(super::apply::manager(p));
+    let (config, force) = (manifest.object.clone(), p.bool("force-conflicts"));
+    let (merged, _) = client.apply(kind, key, config, force, Subresource::Main)?;
+    Ok((live, conn.client.full_value(&*merged)))
 }
 
 /// The object as it is and as it would be.

@@ -40,7 +40,9 @@ pub static COMMAND: Command = Command {
     ..Command::EMPTY
 };
 
-const HEADER: &str = "# Please edit the object below. Lines beginning with a '#' will be ignored,
+/// What stands above an object in an editor.
+pub(super) const HEADER: &str =
+    "# Please edit the object below. Lines beginning with a '#' will be ignored,
 # and an empty file will abort the edit. If an error occurs while saving this file will be
 # reopened with the relevant failures.
 #
@@ -136,6 +138,16 @@ async fn preserved(cx: &Cx, error: Error, file: Option<&str>) -> Error {
         cx.err(&format!("A copy of your changes has been stored to {}\n", quote(file))).await;
     }
     error
+}
+
+/// Opens a text in the editor once; what it is then.
+pub(super) async fn once(cx: &Cx, text: &str, extension: &str) -> Result<String, Error> {
+    let path = file_name(cx, extension);
+    write_file(cx, &path, text)?;
+    let launched = launch(cx, &path).await;
+    let edited = cx.proc.read_text(&path).unwrap_or_default();
+    let _ = cx.proc.remove(&path);
+    launched.map(|()| strip(&edited))
 }
 
 /// Runs the editor on a file and waits for it.

@@ -60,7 +60,7 @@ mod tests {
         let table = [
             ("one two three", 7, "one two\nthree"),
             ("one\n\n two", 20, "one\n\n two"),
-            ("a https://example.com/long b", 6, "a https://example.com/long\nb"),
+            ("a https://example.com/long b", 6, "a\nhttps://example.com/long\nb"),
             ("ab cd ", 5, "ab cd"),
             ("", 5, ""),
         ];

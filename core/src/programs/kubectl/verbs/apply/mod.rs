@@ -1,5 +1,14 @@
 //! `kubectl apply`: make the cluster what files say. Models `k8s.io/kubectl/pkg/cmd/apply`.
 
+mod last_applied;
+mod prune;
+mod server;
+mod set;
+
+pub(super) use server::manager;
+
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -7,11 +16,9 @@ use crate::{
     client::{DeleteOptions, FieldValidation, PatchType, Subresource},
     programs::kubectl::{
         Conn, Cx, Error,
-        flags::{Command, Complete, Flag, Parsed},
+        flags::{Command, Flag, Parsed},
         manifest::{self, Manifest},
-        output,
-        resources::Query,
-        things,
+        output, things,
         write::{self, DryRun, LAST_APPLIED, at},
     },
 };
@@ -30,6 +37,19 @@ pub static COMMAND: Command = Command {
     flags: &[
         &[
             Flag::bool("all", false, "All objects, for --prune."),
+            Flag::str(
+                "applyset",
+                "",
+                "An object that keeps track of what is applied, for --prune.",
+            )
+            .hidden(),
+            Flag::str(
+                "cascade",
+                "background",
+                "What happens to what deleted objects own: \
+                background, orphan or foreground.",
+            )
+            .bare("background"),
             write::DRY_RUN,
             write::field_manager("kubectl-client-side-apply"),
             Flag::bool("force", false, "Delete and create objects that cannot be changed."),
@@ -38,10 +58,14 @@ pub static COMMAND: Command = Command {
                 false,
                 "Take fields over from others (server-side only).",
             ),
+            Flag::int("grace-period", "-1", "Seconds that deleted pods get to end."),
+            Flag::bool("openapi-patch", true, "Take lists' keys from the server's documents."),
             Flag::bool("overwrite", true, "Undo what others changed in applied fields."),
-            Flag::bool("prune", false, "Delete what is not in the files. Not simulated."),
+            Flag::bool("prune", false, "Delete what was applied once and is not in the files."),
+            Flag::array("prune-allowlist", "Kinds to prune: group/version/kind."),
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
-            Flag::bool("server-side", false, "Let the server merge. Not simulated."),
+            Flag::bool("server-side", false, "Let the server merge."),
+            Flag::str("subresource", "", "A part of the object: status (server-side only)."),
             Flag::duration("timeout", "0s", "How long to wait before giving up on a delete."),
             write::VALIDATE,
             Flag::bool("wait", false, "Wait until deleted objects are gone."),
@@ -49,7 +73,7 @@ pub static COMMAND: Command = Command {
         manifest::FLAGS,
         write::OUTPUT,
     ],
-    subcommands: &[&VIEW],
+    subcommands: &[&last_applied::EDIT, &last_applied::SET, &last_applied::VIEW],
     run: Some(|cx, p| Box::pin(run(cx, p))),
     ..Command::EMPTY
 };
@@ -62,21 +86,23 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if !manifest::given(&p) {
         return Err(Error::plain("must specify one of -f and -k"));
     }
-    for flag in ["server-side", "prune", "force-conflicts"] {
-        if p.bool(flag) {
-            return Err(Error::plain(format!("--{flag} is not simulated in this sandbox")));
-        }
-    }
     let dry_run = DryRun::of(&cx, &p).await?;
+    check(&cx, &p, dry_run)?;
     let validation = write::validation(&p)?;
     let conn = dry_run.on(cx.connect(&p, 5)?);
+    let kinds = if p.bool("prune") { prune::kinds(&conn, &p)? } else { Vec::new() };
+    let mut set = set::ApplySet::of(&conn, &p)?;
     let (manifests, error) =
         manifest::read(&cx, &conn, &p, validation != FieldValidation::Ignore).await;
     let selector = crate::api::selector::Selector::parse(p.str("selector"))?;
-    let manifests: Vec<Manifest> =
+    let mut manifests: Vec<Manifest> =
         manifests.into_iter().filter(|m| super::selects(&selector, &m.object)).collect();
     if manifests.is_empty() && error.is_none() {
         return Err(Error::plain("no objects passed to apply"));
+    }
+    if let Some(set) = &mut set {
+        set.label(&mut manifests)?;
+        set.before(&conn, &manifests, dry_run)?;
     }
     let mut errors = Vec::new();
     let mut objects = Vec::new();
@@ -95,7 +121,62 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         cx.out(&printer.one(&shown)?).await;
     }
     errors.extend(error);
-    Error::collect(errors)
+    Error::collect(errors)?;
+    if !p.bool("prune") {
+        return Ok(());
+    }
+    let uid = |o: &Value| at(o, &["metadata", "uid"]).and_then(Value::as_str).map(str::to_owned);
+    let applied: BTreeSet<String> = objects.iter().filter_map(uid).collect();
+    if let Some(set) = &set {
+        return set.prune(&cx, &conn, &p, (&applied, dry_run)).await;
+    }
+    let mut namespaces: BTreeSet<String> =
+        manifests.iter().filter(|m| m.kind.namespaced).map(|m| m.namespace().to_owned()).collect();
+    if conn.namespace_given {
+        namespaces.insert(conn.namespace.clone());
+    }
+    let prune = prune::Prune { kinds: &kinds, namespaces, applied, dry_run };
+    prune::run(&cx, &conn, &p, &prune).await
+}
+
+/// Flags that do not go together. Models `ApplyOptions.Validate`.
+fn check(cx: &Cx, p: &Parsed, dry_run: DryRun) -> Result<(), Error> {
+    let (server, force, prune) = (p.bool("server-side"), p.bool("force"), p.bool("prune"));
+    let (all, selector, set) = (p.bool("all"), p.str("selector"), p.str("applyset"));
+    let named = !p.list("prune-allowlist").is_empty();
+    let wrong = if !set.is_empty() && cx.proc.env("KUBECTL_APPLYSET").as_deref() != Some("true") {
+        "unknown flag: --applyset"
+    } else if p.bool("force-conflicts") && !server {
+        "--force-conflicts only works with --server-side"
+    } else if dry_run == DryRun::Client && server {
+        "--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)"
+    } else if server && force {
+        "--force cannot be used with --server-side"
+    } else if dry_run == DryRun::Server && force {
+        "--dry-run=server cannot be used with --force"
+    } else if all && !selector.is_empty() {
+        "cannot set --all and --selector at the same time"
+    } else if !set.is_empty() && !prune {
+        "--applyset requires --prune"
+    } else if prune && force {
+        "--force cannot be used with --prune"
+    } else if prune && !set.is_empty() && all {
+        "--all is incompatible with --applyset"
+    } else if prune && !set.is_empty() && !selector.is_empty() {
+        "--selector is incompatible with --applyset"
+    } else if prune && !set.is_empty() && named {
+        "--prune-allowlist is incompatible with --applyset"
+    } else if prune && set.is_empty() && !all && selector.is_empty() {
+        "all resources selected for prune without explicitly passing --all. To prune all resources, \
+         pass the --all flag. If you did not mean to prune all resources, specify a label selector"
+    } else if prune && set.is_empty() && server {
+        "--prune is in alpha and doesn't currently work on objects created by server-side apply"
+    } else if !p.str("subresource").is_empty() && !server {
+        "--subresource can only be specified for --server-side"
+    } else {
+        return Ok(());
+    };
+    Err(Error::plain(wrong))
 }
 
 /// Applies one object and prints what happened; the object as it is then.
@@ -120,6 +201,12 @@ async fn apply(
             quote(manifest.namespace()),
             quote(&manifest.source)
         )));
+    }
+    if p.bool("server-side") {
+        let object = server::apply(cx, conn, p, manifest).await?;
+        warn_if_deleting(cx, &object, manifest.name()).await;
+        report(cx, p, &object, "serverside-applied", dry_run).await?;
+        return Ok(object);
     }
     let mut modified = manifest.object.clone();
     write::note_last_applied(&mut modified);
@@ -196,14 +283,18 @@ async fn apply(
             }
         }
     };
-    if at(&object, &["metadata", "deletionTimestamp"]).is_some() {
+    warn_if_deleting(cx, &object, name).await;
+    report(cx, p, &object, if unchanged { "unchanged" } else { "configured" }, dry_run).await?;
+    Ok(object)
+}
+
+async fn warn_if_deleting(cx: &Cx, object: &Value, name: &str) {
+    if at(object, &["metadata", "deletionTimestamp"]).is_some() {
         cx.err(&format!(
             "Warning: Detected changes to resource {name} which is currently being deleted.\n"
         ))
         .await;
     }
-    report(cx, p, &object, if unchanged { "unchanged" } else { "configured" }, dry_run).await?;
-    Ok(object)
 }
 
 fn gv(manifest: &Manifest) -> String {
@@ -258,56 +349,4 @@ async fn recreate(
     let made = conn.client.create_value(manifest.kind.id, namespace, object, validation)?;
     cx.warnings(conn).await;
     Ok(made.to_value())
-}
-
-static VIEW: Command = Command {
-    name: "view-last-applied",
-    usage: "view-last-applied (TYPE [NAME | -l label] | TYPE/NAME | -f FILENAME)",
-    short: "Show what was applied last",
-    examples: "# What the deployment was made from\nkubectl apply view-last-applied deployment/web",
-    flags: &[
-        &[
-            Flag::bool("all", false, "All objects of the type in the namespace."),
-            Flag::str("output", "yaml", "yaml or json.").short("o"),
-            Flag::str("selector", "", "Only objects with these labels.").short("l"),
-        ],
-        manifest::FLAGS,
-    ],
-    run: Some(|cx, p| Box::pin(view(cx, p))),
-    complete: Complete::Resources,
-    ..Command::EMPTY
-};
-
-async fn view(cx: Cx, p: Parsed) -> Result<(), Error> {
-    let conn = cx.connect(&p, 5)?;
-    let query = Query {
-        selector: p.str("selector").to_owned(),
-        all: p.bool("all"),
-        lists: p.bool("all"),
-        ..Query::default()
-    };
-    let (found, errors) = things::find(&cx, &conn, &p, &p.args, &query, true).await?;
-    Error::collect(errors)?;
-    for thing in found {
-        let note = at(&thing.object, &["metadata", "annotations", LAST_APPLIED]);
-        let Some(note) = note.and_then(Value::as_str).and_then(|t| yaml::parse(t).ok()) else {
-            return Err(Error::plain(format!(
-                "no last-applied-configuration annotation found on resource: {}",
-                thing.name
-            )));
-        };
-        match p.str("output") {
-            "json" => cx.out(&(crate::api::json::indented(&note, 2) + "\n")).await,
-            "yaml" => cx.out(&yaml::to_string(&note)).await,
-            other => {
-                return Err(Error::usage(
-                    &p.path,
-                    format_args!(
-                        "Unexpected -o output mode: {other}, the flag 'output' must be one of yaml|json"
-                    ),
-                ));
-            }
-        }
-    }
-    Ok(())
 }
