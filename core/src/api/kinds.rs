@@ -9,8 +9,8 @@ use std::{borrow::Cow, rc::Rc};
 use k8s_openapi::{
     Resource,
     api::{
-        apps::v1::*, coordination::v1::*, core::v1::*, discovery::v1::*, rbac::v1::*,
-        scheduling::v1::*, storage::v1::*,
+        apps::v1::*, authentication::v1::*, authorization::v1::*, coordination::v1::*, core::v1::*,
+        discovery::v1::*, rbac::v1::*, scheduling::v1::*, storage::v1::*,
     },
 };
 use serde_json::Value;
@@ -67,6 +67,20 @@ impl Kind {
     /// `deployment.apps`, or `pod`: how kubectl's messages call one object.
     pub fn singular_resource(&self) -> String {
         qualified(&self.singular, &self.group)
+    }
+
+    /// Whether its objects are kept; others are questions, which are only answered.
+    pub fn is_stored(&self) -> bool {
+        !QUESTIONS.contains(&self.id)
+    }
+
+    /// What can be done with its objects, as discovery names it.
+    pub fn verbs(&self) -> &'static [&'static str] {
+        if self.is_stored() {
+            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+        } else {
+            &["create"]
+        }
     }
 
     /// Makes an object of this kind from JSON. Unknown fields are dropped here; the API server
@@ -144,13 +158,24 @@ kinds! {
     Pod                   "pods"                   ["po"]     namespaced ["all"]
         ["attach" "binding" "eviction" "exec" "log" "portforward" "proxy" "status"];
     Secret                "secrets"                []         namespaced []      [];
+<<<<<<< HEAD
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      [];
     Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
+=======
+    ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      ["token"];
+    Service               "services"               ["svc"]    namespaced ["all"] ["status"];
+>>>>>>> 7a404ee (api: users, roles and reviews: every request passes one authorisation, --as acts as somebody else)
     ControllerRevision    "controllerrevisions"    []         namespaced []      [];
     DaemonSet             "daemonsets"             ["ds"]     namespaced ["all"] ["status"];
     Deployment            "deployments"            ["deploy"] namespaced ["all"] ["scale" "status"];
     ReplicaSet            "replicasets"            ["rs"]     namespaced ["all"] ["scale" "status"];
     StatefulSet           "statefulsets"           ["sts"]    namespaced ["all"] ["scale" "status"];
+    SelfSubjectReview     "selfsubjectreviews"     []         cluster    []      [];
+    TokenReview           "tokenreviews"           []         cluster    []      [];
+    LocalSubjectAccessReview "localsubjectaccessreviews" []   namespaced []      [];
+    SelfSubjectAccessReview  "selfsubjectaccessreviews"  []   cluster    []      [];
+    SelfSubjectRulesReview   "selfsubjectrulesreviews"   []   cluster    []      [];
+    SubjectAccessReview      "subjectaccessreviews"      []   cluster    []      [];
     Lease                 "leases"                 []         namespaced []      [];
     EndpointSlice         "endpointslices"         []         namespaced []      [];
     ClusterRoleBinding    "clusterrolebindings"    []         cluster    []      [];
@@ -160,6 +185,16 @@ kinds! {
     PriorityClass         "priorityclasses"        ["pc"]     cluster    []      [];
     StorageClass          "storageclasses"         ["sc"]     cluster    []      [];
 }
+
+/// Kinds that are only created, and sent back with an answer.
+const QUESTIONS: &[KindId] = &[
+    SelfSubjectReview::ID,
+    TokenReview::ID,
+    LocalSubjectAccessReview::ID,
+    SelfSubjectAccessReview::ID,
+    SelfSubjectRulesReview::ID,
+    SubjectAccessReview::ID,
+];
 
 /// The kinds that a cluster serves: the built-in ones and its custom resources.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    ApiServer, FieldValidation, RequestCx, admission,
+    ApiServer, FieldValidation, RequestCx, admission, auth,
     strategy::{self, StrategyCx},
 };
 use crate::{
@@ -57,14 +57,18 @@ impl ApiServer {
     ) -> Result<ObjRef, Status> {
         object.metadata_mut().managed_fields = None;
         let kind = self.kind(object.kind_id());
-        self.place(&kind, &mut *object, options.namespace)?;
         let strategy = self.strategy(kind.id);
         let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
+        if !kind.is_stored() {
+            return self.answer(&kind, &scx, object, options.namespace);
+        }
+        self.place(&kind, &mut *object, options.namespace)?;
         strategy.defaults(&mut *object);
         let said = (note && !cx.dry_run && self.completes(&kind)).then(|| object.boxed_clone());
         self.check_namespace(&kind, object.namespace(), object.name())?;
         let attributes = admission::Attributes { api: self, request: cx, kind: &kind, old: None };
         admission::admit(&attributes, &mut *object)?;
+        auth::escalation::check(self, cx, &kind, &*object, None)?;
         strategy.prepare_create(&scx, &mut *object);
         self.stamp(&*strategy, &mut *object);
         let mut errors = strategy::meta_errors(&kind, strategy.name_rule(), object.metadata());
@@ -98,6 +102,29 @@ impl ApiServer {
             self.expire(stored.clone(), ttl);
         }
         Ok(stored)
+    }
+
+    /// A question: it is sent back with its answer.
+    fn answer(
+        &self,
+        kind: &Kind,
+        scx: &StrategyCx,
+        mut object: Box<dyn Object>,
+        namespace: &str,
+    ) -> Result<ObjRef, Status> {
+        let strategy = self.strategy(kind.id);
+        if kind.namespaced {
+            object.metadata_mut().namespace.get_or_insert_with(|| namespace.to_string());
+        }
+        strategy.defaults(&mut *object);
+        let errors = strategy.validate(scx, &*object);
+        if !errors.is_empty() {
+            return Err(Status::invalid(kind, object.name(), errors));
+        }
+        match strategy.answer(scx, &mut *object) {
+            Some(result) => result.map(|()| object.into_rc()),
+            None => Err(Status::method_not_supported(kind, "create")),
+        }
     }
 
     /// Puts the object into the request's namespace and gives it a name.

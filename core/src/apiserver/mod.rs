@@ -10,6 +10,7 @@
 //! Models `staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go`.
 
 pub mod admission;
+pub mod auth;
 pub mod connect;
 mod create;
 mod delete;
@@ -28,6 +29,7 @@ use std::{
     rc::Rc,
 };
 
+pub use auth::{Attributes, Credentials, Impersonation, User};
 pub use create::CreateOptions;
 pub use delete::{DeleteOptions, Propagation};
 pub use read::{ListOptions, WatchEvent, WatchStream};
@@ -39,15 +41,6 @@ use crate::{
     sim::Sim,
     store::Store,
 };
-
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// `system:kube-scheduler`, `minikube-user` …
-    pub name: String,
-    /// `system:masters`, `system:nodes` …
-    pub groups: Vec<String>,
-}
 
 /// What is done with fields that a kind does not have (`--validate`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +59,8 @@ pub enum FieldValidation {
 pub struct RequestCx {
     /// Who asks.
     pub user: Rc<User>,
+    /// Whether it is a component of the system itself, which no rule stops.
+    pub trusted: bool,
     /// `kubectl-create`, `kube-controller-manager` …
     pub manager: Rc<str>,
     /// Whether everything is done but the storing.
@@ -81,11 +76,18 @@ impl RequestCx {
     pub fn new(user: User, manager: &str) -> Self {
         RequestCx {
             user: Rc::new(user),
+            trusted: false,
             manager: manager.into(),
             dry_run: false,
             validation: FieldValidation::Warn,
             warnings: Rc::default(),
         }
+    }
+
+    /// The same request, by a component of the system.
+    pub fn trusted(mut self) -> Self {
+        self.trusted = true;
+        self
     }
 
     /// The same request, as a dry run or not.
@@ -111,6 +113,7 @@ pub struct ApiServer(pub(crate) Rc<Inner>);
 pub(crate) struct Inner {
     pub sim: Sim,
     pub store: Store,
+    pub auth: auth::State,
     kinds: RefCell<KindTable>,
     strategies: RefCell<Vec<Rc<dyn DynStrategy>>>,
     agents: RefCell<BTreeMap<String, Rc<dyn connect::NodeAgent>>>,
@@ -124,9 +127,11 @@ impl ApiServer {
     pub fn new(sim: &Sim) -> Self {
         let kinds = KindTable::default();
         let strategies = strategy::for_kinds(&kinds);
+        let store = Store::new(sim);
         ApiServer(Rc::new(Inner {
             sim: sim.clone(),
-            store: Store::new(sim),
+            auth: auth::State::new(sim, &store),
+            store,
             kinds: RefCell::new(kinds),
             strategies: RefCell::new(strategies),
             agents: RefCell::default(),
@@ -198,7 +203,7 @@ mod tests {
     /// An API server with the namespace `default`, and a request to it.
     pub fn api() -> (ApiServer, RequestCx) {
         let api = ApiServer::new(&Sim::new(1, Time::from_secs(1_700_000_000)));
-        let user = User { name: "admin".into(), groups: vec!["system:masters".into()] };
+        let user = User::new("admin", ["system:masters"]);
         let cx = RequestCx::new(user, "test");
         let ns = api.decode(Namespace::ID, json!({"metadata": {"name": "default"}})).unwrap();
         api.create(&cx, ns, &CreateOptions::default()).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    ApiServer, FieldValidation, RequestCx, admission, fields,
+    ApiServer, FieldValidation, RequestCx, admission, auth, fields,
     strategy::{self, DynStrategy, StrategyCx},
 };
 use crate::{
@@ -169,6 +169,7 @@ impl ApiServer {
                 let attributes =
                     admission::Attributes { api: self, request: cx, kind, old: Some(&**old) };
                 admission::admit(&attributes, &mut *new)?;
+                auth::escalation::check(self, cx, kind, &*new, Some(&**old))?;
                 strategy.prepare_update(&scx, &mut *new, &**old);
             }
             Subresource::Status => strategy.prepare_status_update(&mut *new, &**old),

@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use super::{ApiServer, Client, User};
+use super::{ApiServer, Client, Credentials, Impersonation, Status, User};
 
 /// Addresses (`192.168.49.2:8443`) and the API servers behind them.
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl Directory {
         Rc::default()
     }
 
-    /// From now on `api` answers at `address`; who shows credentials acts for `admin`.
+    /// From now on `api` answers at `address`; who set it up acts for `admin`.
     pub fn serve(&self, address: &str, api: &ApiServer, admin: User) {
         let entry = Entry { api: api.clone(), admin };
         self.0.borrow_mut().insert(address.to_owned(), entry);
@@ -39,8 +39,21 @@ impl Directory {
         self.0.borrow().contains_key(address)
     }
 
-    /// A client of the server at an address; `None` where nothing answers. `manager` names the
-    /// program in managed fields.
+    /// A client of the server at an address for whoever shows these credentials; `None` where
+    /// nothing answers. Errors: Unauthorized, Forbidden.
+    pub fn login(
+        &self,
+        address: &str,
+        shown: &Credentials,
+        wanted: &Impersonation,
+        manager: &str,
+    ) -> Option<Result<Client, Status>> {
+        let entries = self.0.borrow();
+        Some(Client::login(&entries.get(address)?.api, shown, wanted, manager))
+    }
+
+    /// A client of the server at an address for its administrator, as who sets the cluster up has
+    /// one; `None` where nothing answers. `manager` names the program in managed fields.
     pub fn connect(&self, address: &str, manager: &str) -> Option<Client> {
         let entries = self.0.borrow();
         let entry = entries.get(address)?;

@@ -14,18 +14,27 @@ pub mod volumes;
 
 use std::{cell::Ref, rc::Rc};
 
+use k8s_openapi::api::{
+    authentication::v1::TokenRequest,
+    core::v1::{Namespace, Pod, ServiceAccount},
+};
 use serde_json::Value;
 
+pub use crate::apiserver::auth::rules;
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
+<<<<<<< HEAD
     apiserver::{ApiServer, CreateOptions, RequestCx, rest},
+=======
+    apiserver::{ApiServer, Attributes, CreateOptions, RequestCx},
+>>>>>>> 7a404ee (api: users, roles and reviews: every request passes one authorisation, --as acts as somebody else)
     sim::{Receiver, Sim},
 };
 pub use crate::{
     api::{kinds::KindTable, patch::PatchType},
     apiserver::{
-        DeleteOptions, FieldValidation, ListOptions, Propagation, Subresource, User, WatchEvent,
-        WatchStream,
+        Credentials, DeleteOptions, FieldValidation, Impersonation, ListOptions, Propagation,
+        Subresource, User, WatchEvent, WatchStream,
         connect::{ExecOptions, ExecStreams, LogOptions, NodeAgent, PortStreams},
         table::{
             Column, Row, RowCx, Table,
@@ -47,13 +56,61 @@ pub struct Client {
 impl Client {
     /// A client that acts for `user`; `manager` names the program in managed fields.
     pub fn new(api: &ApiServer, user: User, manager: &str) -> Self {
-        Client { api: api.clone(), cx: RequestCx::new(user, manager) }
+        Client { api: api.clone(), cx: RequestCx::new(user.authenticated(), manager) }
     }
 
-    /// A client for a component of the system (`system:<name>`).
+    /// A client of whoever shows these credentials, as whom they want to act. Errors: Unauthorized,
+    /// Forbidden.
+    pub fn login(
+        api: &ApiServer,
+        shown: &Credentials,
+        wanted: &Impersonation,
+        manager: &str,
+    ) -> Result<Self, Status> {
+        Ok(Client { api: api.clone(), cx: api.login(shown, wanted, manager)? })
+    }
+
+    /// A client for a component of the system, which is trusted: `node:NAME` is a kubelet, the rest
+    /// are `system:<name>`.
     pub fn system(api: &ApiServer, name: &str) -> Self {
-        let user = User { name: format!("system:{name}"), groups: vec!["system:masters".into()] };
-        Client::new(api, user, name)
+        let user = match name.split_once(':') {
+            Some(("node", node)) => User::node(node),
+            _ => User::new(format!("system:{name}"), Vec::<String>::new()),
+        };
+        let cx = RequestCx::new(user.authenticated(), name).trusted();
+        Client { api: api.clone(), cx }
+    }
+
+    /// A client for a component that runs in a pod: it acts for a service account, and is trusted.
+    pub fn system_account(api: &ApiServer, namespace: &str, name: &str) -> Self {
+        let user = User::service_account(namespace, name).authenticated();
+        Client { api: api.clone(), cx: RequestCx::new(user, name).trusted() }
+    }
+
+    /// Whether this client's user may do something. Errors: Forbidden; MethodNotAllowed for what
+    /// can't be done with a kind at all.
+    fn may(&self, verb: &str, kind: KindId, place: (&str, &str), sub: &str) -> Result<(), Status> {
+        if self.cx.trusted {
+            return Ok(());
+        }
+        let kind = self.api.kind(kind);
+        if sub.is_empty() && !kind.verbs().contains(&verb) {
+            let text = "the server does not allow this method on the requested resource";
+            return Err(Status::new(405, "MethodNotAllowed", text).about(&kind, ""));
+        }
+        let wish = Attributes::of(verb, &kind, place.0, place.1).of_subresource(sub);
+        self.api.authorize(&self.cx, &wish)
+    }
+
+    /// Whether this client's user may read a kind in a namespace (`None`: in all).
+    fn sees<T: Typed>(&self, verb: &str, namespace: Option<&str>, name: &str) -> bool {
+        self.may(verb, T::ID, (namespace.unwrap_or_default(), name), "").is_ok()
+    }
+
+    /// What a request that is about objects without reading or writing one by its kind needs: asks
+    /// whether the user may do it. Errors: Forbidden.
+    pub fn authorize(&self, wish: &Attributes) -> Result<(), Status> {
+        self.api.authorize(&self.cx, wish)
     }
 
     /// The same client, whose writes are dry runs.
@@ -96,16 +153,24 @@ impl Client {
 
     /// One object of a known type. Errors: NotFound.
     pub fn get<T: Typed>(&self, namespace: &str, name: &str) -> Result<Rc<T>, Status> {
+        self.may("get", T::ID, (namespace, name), "")?;
         typed(&self.api.get(T::ID, namespace, name)?)
     }
 
-    /// One object of a known type, if it is there.
+    /// One object of a known type, if it is there and may be read.
     pub fn find<T: Typed>(&self, namespace: &str, name: &str) -> Option<Rc<T>> {
+        if !self.sees::<T>("get", Some(namespace), name) {
+            return None;
+        }
         downcast_rc(&self.api.store().get(T::ID, namespace, name)?)
     }
 
-    /// All objects of a known type in a namespace (`None`: in all), sorted by namespace and name.
+    /// All objects of a known type in a namespace (`None`: in all), sorted by namespace and name;
+    /// none where the user may not read them.
     pub fn list<T: Typed>(&self, namespace: Option<&str>) -> Vec<Rc<T>> {
+        if !self.sees::<T>("list", namespace, "") {
+            return Vec::new();
+        }
         self.api.store().list(T::ID, namespace).iter().filter_map(downcast_rc).collect()
     }
 
@@ -117,16 +182,35 @@ impl Client {
     /// Creates an object in its `metadata.namespace`. Errors: AlreadyExists, Invalid, Forbidden …
     pub fn create<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
         let ns = object.metadata().namespace.clone().unwrap_or_default();
+        self.may("create", T::ID, (&ns, ""), "")?;
         typed(&self.api.create(&self.cx, Box::new(object), &CreateOptions { namespace: &ns })?)
+    }
+
+    fn may_update(&self, object: &dyn Object, sub: Subresource, verb: &str) -> Result<(), Status> {
+        let place = (object.namespace(), object.name());
+        self.may(verb, object.kind_id(), place, self.part(object.kind_id(), sub))
+    }
+
+    /// How rules name a part of an object.
+    fn part(&self, kind: KindId, sub: Subresource) -> &'static str {
+        match sub {
+            Subresource::Main => "",
+            Subresource::Status => "status",
+            Subresource::Other if kind == Pod::ID => "ephemeralcontainers",
+            Subresource::Other if kind == Namespace::ID => "finalize",
+            Subresource::Other => "approval",
+        }
     }
 
     /// Replaces all of an object but its status. Errors: Conflict, NotFound, Invalid …
     pub fn update<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
+        self.may_update(&object, Subresource::Main, "update")?;
         typed(&self.api.update(&self.cx, Box::new(object), Subresource::Main)?)
     }
 
     /// Replaces an object's status. Errors: Conflict, NotFound …
     pub fn update_status<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
+        self.may_update(&object, Subresource::Status, "update")?;
         typed(&self.api.update(&self.cx, Box::new(object), Subresource::Status)?)
     }
 
@@ -137,11 +221,13 @@ impl Client {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<(), Status> {
+        self.may("delete", T::ID, (namespace, name), "")?;
         self.api.delete(&self.cx, T::ID, namespace, name, options).map(|_| ())
     }
 
     /// Puts a pod on a node. Errors: NotFound, Conflict.
     pub fn bind(&self, namespace: &str, pod: &str, node: &str) -> Result<(), Status> {
+        self.may("create", Pod::ID, (namespace, pod), "binding")?;
         self.api.bind(&self.cx, namespace, pod, node).map(|_| ())
     }
 
@@ -149,6 +235,7 @@ impl Client {
 
     /// One object. Errors: NotFound.
     pub fn get_any(&self, kind: KindId, namespace: &str, name: &str) -> Result<ObjRef, Status> {
+        self.may("get", kind, (namespace, name), "")?;
         self.warn_of(kind);
         self.api.get(kind, namespace, name)
     }
@@ -160,6 +247,7 @@ impl Client {
         namespace: Option<&str>,
         options: &ListOptions,
     ) -> Result<Vec<ObjRef>, Status> {
+        self.may("list", kind, (namespace.unwrap_or_default(), ""), "")?;
         self.warn_of(kind);
         self.api.list(kind, namespace, options)
     }
@@ -190,6 +278,9 @@ impl Client {
         value: Value,
         validation: FieldValidation,
     ) -> Result<ObjRef, Status> {
+        let sent = value["metadata"]["namespace"].as_str().filter(|ns| !ns.is_empty());
+        let place = if namespace.is_empty() { sent.unwrap_or_default() } else { namespace };
+        self.may("create", kind, (place, ""), "")?;
         self.warn_of(kind);
         let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
         self.api.create(&self.cx, object, &CreateOptions { namespace })
@@ -205,6 +296,7 @@ impl Client {
     ) -> Result<ObjRef, Status> {
         self.warn_of(kind);
         let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
+        self.may_update(&*object, sub, "update")?;
         self.api.update(&self.cx, object, sub)
     }
 
@@ -216,6 +308,7 @@ impl Client {
         patch: (PatchType, &Value),
         sub: Subresource,
     ) -> Result<ObjRef, Status> {
+        self.may("patch", kind, key, self.part(kind, sub))?;
         self.api.patch(&self.cx, kind, key, patch, sub)
     }
 
@@ -245,6 +338,7 @@ impl Client {
 
     /// Replaces a part of an object of any kind. Errors: as [`Client::update`].
     pub fn update_any(&self, object: Box<dyn Object>, sub: Subresource) -> Result<ObjRef, Status> {
+        self.may_update(&*object, sub, "update")?;
         self.api.update(&self.cx, object, sub)
     }
 
@@ -256,11 +350,13 @@ impl Client {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<(ObjRef, bool), Status> {
+        self.may("delete", kind, (namespace, name), "")?;
         self.api.delete(&self.cx, kind, namespace, name, options)
     }
 
     /// Evicts a pod, as drains do. Errors: NotFound, Conflict.
     pub fn evict(&self, namespace: &str, pod: &str, options: &DeleteOptions) -> Result<(), Status> {
+        self.may("create", Pod::ID, (namespace, pod), "eviction")?;
         self.api.evict(&self.cx, namespace, pod, options)
     }
 
@@ -271,6 +367,7 @@ impl Client {
         namespace: &str,
         name: &str,
     ) -> Result<(ObjRef, (i32, i32, String)), Status> {
+        self.may("get", kind, (namespace, name), "scale")?;
         self.api.get_scale(kind, namespace, name)
     }
 
@@ -282,6 +379,7 @@ impl Client {
         replicas: i32,
         version: Option<&str>,
     ) -> Result<ObjRef, Status> {
+        self.may("patch", kind, key, "scale")?;
         self.api.set_scale(&self.cx, kind, key, replicas, version)
     }
 
@@ -299,6 +397,7 @@ impl Client {
         options: &ListOptions,
         since: Option<u64>,
     ) -> Result<WatchStream, Status> {
+        self.may("watch", kind, (namespace.unwrap_or_default(), ""), "")?;
         self.api.watch(kind, namespace, options, since)
     }
 
@@ -312,9 +411,20 @@ impl Client {
         self.api.store().add_index(T::ID, values)
     }
 
-    /// Objects that an index finds, sorted by namespace and name.
+    /// Objects that an index finds and the user may read, sorted by namespace and name.
     pub fn by_index<T: Typed>(&self, index: IndexId, value: &str) -> Vec<Rc<T>> {
-        self.api.store().by_index(index, value).iter().filter_map(downcast_rc).collect()
+        let mut found = self.api.store().by_index(index, value);
+        if !self.cx.trusted && !self.cx.user.is_master() {
+            let mut known: Option<(String, bool)> = None;
+            found.retain(|object| {
+                let place = object.namespace();
+                if known.as_ref().is_none_or(|(ns, _)| ns != place) {
+                    known = Some((place.to_string(), self.sees::<T>("list", Some(place), "")));
+                }
+                known.as_ref().is_some_and(|(_, sees)| *sees)
+            });
+        }
+        found.iter().filter_map(downcast_rc).collect()
     }
 
     /// How many objects an index finds.
@@ -345,6 +455,7 @@ impl Client {
         pod: &str,
         options: &LogOptions,
     ) -> Result<Receiver<Vec<u8>>, Status> {
+        self.may("get", Pod::ID, (namespace, pod), "log")?;
         let (pod, agent) = self.api.agent(namespace, pod, "logs")?;
         agent.logs(&pod, options)
     }
@@ -356,6 +467,7 @@ impl Client {
         pod: &str,
         options: &ExecOptions,
     ) -> Result<ExecStreams, Status> {
+        self.may("create", Pod::ID, (namespace, pod), "exec")?;
         let (pod, agent) = self.api.agent(namespace, pod, "exec")?;
         agent.exec(&pod, options)
     }
@@ -367,6 +479,7 @@ impl Client {
         pod: &str,
         options: &ExecOptions,
     ) -> Result<ExecStreams, Status> {
+        self.may("create", Pod::ID, (namespace, pod), "attach")?;
         let (pod, agent) = self.api.agent(namespace, pod, "attach")?;
         agent.attach(&pod, options)
     }
@@ -378,13 +491,33 @@ impl Client {
         pod: &str,
         port: u16,
     ) -> Result<PortStreams, Status> {
+        self.may("create", Pod::ID, (namespace, pod), "portforward")?;
         let (pod, agent) = self.api.agent(namespace, pod, "port-forward")?;
         agent.port_forward(&pod, port)
     }
 
+<<<<<<< HEAD
     /// Answers a request in the form of HTTP, for whoever it is from (not for this client's user).
     pub fn serve(&self, request: &rest::Request, respond: impl FnOnce(rest::Response) + 'static) {
         self.api.serve(request, respond);
+=======
+    /// A token for a service account. Errors: NotFound, Invalid, BadRequest, Conflict.
+    pub fn create_token(
+        &self,
+        namespace: &str,
+        account: &str,
+        request: TokenRequest,
+    ) -> Result<TokenRequest, Status> {
+        self.may("create", ServiceAccount::ID, (namespace, account), "token")?;
+        self.api.create_token(namespace, account, request)
+    }
+
+    /// Puts back the roles and bindings that every cluster has, as the API server does when it
+    /// starts. Errors: Forbidden, and as for creates.
+    pub fn ensure_policy(&self) -> Result<(), Status> {
+        self.authorize(&Attributes { verb: "*", group: "*", resource: "*", ..Default::default() })?;
+        self.api.ensure_policy(&self.cx)
+>>>>>>> 7a404ee (api: users, roles and reviews: every request passes one authorisation, --as acts as somebody else)
     }
 
     /// A kubelet makes itself reachable (`None`: no longer).

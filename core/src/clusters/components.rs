@@ -300,7 +300,7 @@ async fn kube_proxy(proc: Proc) -> i32 {
         return 1;
     }
     let Some(endpoint) = node.endpoint() else { return no_node(&proc).await };
-    let client = Client::system(&node.cluster.api, "kube-proxy");
+    let client = Client::system_account(&node.cluster.api, "kube-system", "kube-proxy");
     let _proxy = Proxy::start(&client, &endpoint, &node.name);
     log(&proc, "server.go:677", "\"Starting kube-proxy\" mode=\"iptables\"").await;
     asked_to_end(&proc).await;
@@ -313,7 +313,7 @@ async fn coredns(proc: Proc) -> i32 {
         return 1;
     }
     let Some(endpoint) = proc.machine().get::<Endpoint>() else { return no_node(&proc).await };
-    let client = Client::system(&node.cluster.api, "coredns");
+    let client = Client::system_account(&node.cluster.api, "kube-system", "coredns");
     let gateway = Ipv4Addr::new(192, 168, 49, 1);
     let hosts = vec![("host.minikube.internal".to_string(), gateway)];
     healthz(&proc, 8080, false);

@@ -17,7 +17,8 @@ pub const STATIC_PODS: &[(&str, &str)] = &[
 
 /// What the API server makes sure is there whenever it starts.
 pub fn bootstrap(client: &Client) -> Result<(), String> {
-    create_missing(client, include_str!("manifests/bootstrap.yaml"))
+    create_missing(client, include_str!("manifests/bootstrap.yaml"))?;
+    client.ensure_policy().map_err(|error| error.message)
 }
 
 /// What kubeadm and minikube add.

@@ -201,9 +201,19 @@ impl Cluster {
         install::settled(&self.viewer(), nodes).await;
     }
 
+    /// The certificate of the authority that signs for this cluster.
+    pub fn authority(&self) -> String {
+        self.api.authority()
+    }
+
+    /// The administrator's certificate and a text in the form of its key.
+    pub fn admin_certificate(&self) -> (String, String) {
+        self.api.issue_certificate(&Self::admin())
+    }
+
     /// Who holds the administrator's certificate.
     pub(super) fn admin() -> User {
-        User { name: "minikube-user".into(), groups: vec!["system:masters".into()] }
+        User::new("minikube-user", ["system:masters"])
     }
 }
 

@@ -9,6 +9,7 @@
 //! random numbers.
 
 mod channel;
+pub mod digest;
 mod executor;
 mod race;
 mod time;

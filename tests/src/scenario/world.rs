@@ -81,7 +81,9 @@ impl World {
         let manager = Manager::start(&client);
         let scheduler = Scheduler::start(&Client::system(&api, "kube-scheduler"));
         let directory = Directory::new();
-        let admin = User { name: "minikube-user".into(), groups: vec!["system:masters".into()] };
+        let admin = User::new("minikube-user", ["system:masters"]);
+        client.ensure_policy().expect("the default roles");
+        api.add_static_token("secret", admin.clone());
         directory.serve(ADDRESS, &api, admin);
         let host = host(&sim);
         host.set(directory);

@@ -41,6 +41,11 @@ pub use metadata::{
 
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    authentication::v1::{SelfSubjectReview, TokenReview},
+    authorization::v1::{
+        LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview,
+        SubjectAccessReview,
+    },
     coordination::v1::Lease,
     core::v1::{
         ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
@@ -52,7 +57,7 @@ use k8s_openapi::api::{
     storage::v1::StorageClass,
 };
 
-use super::{ApiServer, RequestCx};
+use super::{ApiServer, RequestCx, auth::reviews};
 use crate::{
     api::{FieldError, KindId, KindTable, Object, Status, Typed},
     sim::Time,
@@ -171,6 +176,11 @@ pub trait Strategy: 'static {
         None
     }
 
+    /// Answers a question: kinds that are not stored complete the object by what was asked for.
+    fn answer(&self, _cx: &StrategyCx, _object: &mut Self::Object) -> Option<Result<(), Status>> {
+        None
+    }
+
     /// How long objects live without being written (events: an hour).
     fn time_to_live(&self) -> Option<std::time::Duration> {
         None
@@ -214,6 +224,7 @@ pub trait DynStrategy {
     fn field(&self, object: &dyn Object, path: &str) -> Option<String>;
     fn warnings(&self, object: &dyn Object, old: Option<&dyn Object>) -> Vec<String>;
     fn deprecated(&self) -> Option<&'static str>;
+    fn answer(&self, cx: &StrategyCx, object: &mut dyn Object) -> Option<Result<(), Status>>;
     fn time_to_live(&self) -> Option<std::time::Duration>;
     fn scale(&self, object: &dyn Object) -> Option<(i32, i32, String)>;
     fn set_scale(&self, object: &mut dyn Object, replicas: i32);
@@ -315,6 +326,10 @@ impl<S: Strategy> DynStrategy for S {
         Strategy::deprecated(self)
     }
 
+    fn answer(&self, cx: &StrategyCx, object: &mut dyn Object) -> Option<Result<(), Status>> {
+        Strategy::answer(self, cx, object.downcast_mut()?)
+    }
+
     fn time_to_live(&self) -> Option<std::time::Duration> {
         Strategy::time_to_live(self)
     }
@@ -351,6 +366,7 @@ const STRATEGIES: &[Line] = &[
     (Endpoints::ID, || Rc::new(endpoints::EndpointsRules)),
     (Event::ID, || Rc::new(event::Events)),
     (Lease::ID, || Rc::new(lease::Leases)),
+    (LocalSubjectAccessReview::ID, || Rc::new(reviews::LocalSubjectAccess)),
     (Namespace::ID, || Rc::new(namespace::Namespaces)),
     (Node::ID, || Rc::new(node::Nodes)),
     (PersistentVolume::ID, || Rc::new(persistentvolume::PersistentVolumes)),
@@ -361,10 +377,15 @@ const STRATEGIES: &[Line] = &[
     (Role::ID, || Rc::new(rbac::Roles)),
     (RoleBinding::ID, || Rc::new(rbac::RoleBindings)),
     (Secret::ID, || Rc::new(secret::Secrets)),
+    (SelfSubjectAccessReview::ID, || Rc::new(reviews::SelfSubjectAccess)),
+    (SelfSubjectReview::ID, || Rc::new(reviews::SelfSubject)),
+    (SelfSubjectRulesReview::ID, || Rc::new(reviews::SelfSubjectRules)),
     (Service::ID, || Rc::new(service::Services)),
     (ServiceAccount::ID, || Rc::new(serviceaccount::ServiceAccounts)),
     (StatefulSet::ID, || Rc::new(statefulset::StatefulSets)),
     (StorageClass::ID, || Rc::new(storageclass::StorageClasses)),
+    (SubjectAccessReview::ID, || Rc::new(reviews::SubjectAccess)),
+    (TokenReview::ID, || Rc::new(reviews::TokenReviews)),
 ];
 
 /// The rules of every kind in the table, by place.

@@ -12,7 +12,7 @@ use crate::{
 /// An API server with the namespace `default`.
 fn api() -> (ApiServer, RequestCx) {
     let api = ApiServer::new(&Sim::new(1, Time::from_secs(1_700_000_000)));
-    let user = User { name: "admin".into(), groups: vec!["system:masters".into()] };
+    let user = User::new("admin", ["system:masters"]);
     let cx = RequestCx::new(user, "test");
     let ns = api.decode(Namespace::ID, json!({"metadata": {"name": "default"}})).unwrap();
     api.create(&cx, ns, &CreateOptions::default()).unwrap();

@@ -1,5 +1,7 @@
 //! What every verb gets: the process it runs in, and the way to a server.
 
+use std::rc::Rc;
+
 use super::{Error, error::host_of, flags::Parsed, kubeconfig};
 use crate::{
     client::{Client, directory::Directory},
@@ -47,11 +49,6 @@ impl Cx {
     /// Connects as the kubeconfig and the flags say. `logged` is how often a refused connection is
     /// logged before the error is told: commands that look up kinds try several times.
     pub fn connect(&self, parsed: &Parsed, logged: usize) -> Result<Conn, Error> {
-        if !parsed.str("as").is_empty() {
-            return Err(Error::plain(
-                "acting as someone else (--as) is not simulated in this sandbox",
-            ));
-        }
         let target = kubeconfig::target(&self.proc, parsed)?;
         // Verbs without the flag leave it to the server, which takes the program's name.
         let manager = match parsed.str("field-manager") {
@@ -60,16 +57,15 @@ impl Cx {
         };
         let address = with_port(&target.server);
         let directory = self.proc.machine().get::<Directory>();
-        let client = directory.and_then(|d| d.connect(&address, manager));
+        let login = |d: Rc<Directory>| d.login(&address, &target.shown, &target.wanted, manager);
+        let client = directory.and_then(login);
         let Some(client) = client else {
             return Err(Error::Refused {
                 url: format!("{}/api?timeout=32s", target.server),
                 logged,
             });
         };
-        if !target.credentials {
-            return Err(crate::api::Status::new(401, "Unauthorized", "Unauthorized").into());
-        }
+        let client = client?;
         let kubeconfig::Target { server, namespace, namespace_given, .. } = target;
         Ok(Conn { client, namespace, namespace_given, server })
     }

@@ -138,7 +138,7 @@ fn resources(conn: &Conn, group: &str, version: &str) -> Result<Value, Error> {
         .filter(|k| k.group == group && k.version == version)
         .map(|k| {
             json!({"name": k.plural, "singularName": k.singular, "namespaced": k.namespaced,
-                "kind": k.kind, "verbs": super::verbs::VERBS, "shortNames": k.short_names,
+                "kind": k.kind, "verbs": k.verbs(), "shortNames": k.short_names,
                 "categories": k.categories})
         })
         .collect();

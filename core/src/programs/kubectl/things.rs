@@ -80,6 +80,19 @@ pub async fn find(
     Ok(fetch(conn, &selected, query))
 }
 
+/// What arguments name, without reading it; `None` where they do not name single objects.
+pub fn unread(conn: &Conn, args: &[String], query: &Query) -> Result<Option<Vec<Thing>>, Error> {
+    let Selected::Items(items) = resources::select(conn, args, query)? else { return Ok(None) };
+    let thing = |item: resources::Item| Thing {
+        kind: item.kind,
+        namespace: item.namespace,
+        name: item.name,
+        source: String::new(),
+        object: Value::Null,
+    };
+    Ok(Some(items.into_iter().map(thing).collect()))
+}
+
 /// Objects of files, without asking a server (`--local`).
 pub async fn local(cx: &Cx, p: &Parsed, args: &[String]) -> Result<Vec<Thing>, Error> {
     if !args.is_empty() || !manifest::given(p) {

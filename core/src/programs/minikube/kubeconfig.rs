@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{PROFILE, VERSION};
 use crate::{
+    clusters::Cluster,
     machine::Proc,
     programs::kubectl::kubeconfig::{CLUSTERS, CONTEXTS, Config, Files, USERS},
 };
@@ -53,6 +54,23 @@ pub fn add(proc: &Proc, server: &str) -> Result<(), String> {
         );
         config.current_context = PROFILE.into();
     })
+}
+
+/// Writes the certificates that the entries name: the authority's, and the administrator's with its
+/// key.
+pub fn write_certificates(proc: &Proc, cluster: &Cluster) -> Result<(), String> {
+    let home = proc.env("HOME").unwrap_or_else(|| "/root".into());
+    let profile = format!("{home}/.minikube/profiles/{PROFILE}");
+    let (certificate, key) = cluster.admin_certificate();
+    let files = [
+        (format!("{home}/.minikube/ca.crt"), cluster.authority()),
+        (format!("{profile}/client.crt"), certificate),
+        (format!("{profile}/client.key"), key),
+    ];
+    for (path, text) in files {
+        proc.write_file(&path, text.as_bytes()).map_err(|e| format!("{path}: {e}"))?;
+    }
+    Ok(())
 }
 
 /// Takes the entries out again.

@@ -285,6 +285,8 @@ async fn control_plane(
         style::out(proc, "🔗", &text).await;
     }
     let server = format!("https://{}", cluster.server());
+    let certificates = kubeconfig::write_certificates(proc, cluster);
+    certificates.map_err(|error| ("HOST_KUBECONFIG_UPDATE", error))?;
     kubeconfig::add(proc, &server).map_err(|error| ("HOST_KUBECONFIG_UPDATE", error))?;
     style::out(proc, "🔎", "Verifying Kubernetes components...").await;
     let wait = async {

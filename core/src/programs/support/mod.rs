@@ -1,7 +1,6 @@
 //! What programs share: options, inputs, numbers, widths. No programs.
 
 pub mod archive;
-pub mod digest;
 pub mod inputs;
 pub mod names;
 #[cfg(feature = "cluster")]
@@ -13,3 +12,5 @@ mod tests;
 pub mod text;
 pub mod time;
 pub mod tree;
+
+pub use crate::sim::digest;

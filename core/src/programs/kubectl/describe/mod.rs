@@ -20,7 +20,7 @@ mod persistentvolume;
 mod persistentvolumeclaim;
 mod pod;
 mod priorityclass;
-mod rbac;
+pub mod rbac;
 mod replicaset;
 mod secret;
 mod service;

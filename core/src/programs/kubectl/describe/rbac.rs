@@ -11,7 +11,7 @@ use super::{
     Cx, Writer,
     common::{self, text},
 };
-use crate::api::Object;
+use crate::{api::Object, client::rules};
 
 /// Roles.
 pub fn role(_: &Cx, object: &dyn Object, w: &mut Writer) {
@@ -51,89 +51,44 @@ fn binding(object: &dyn Object, role: &RoleRef, subjects: &[Subject], w: &mut Wr
     }
 }
 
-/// A rule about one resource (or one URL).
-#[derive(Default)]
-struct Simple {
-    group: String,
-    resource: String,
-    name: Option<String>,
-    url: Option<String>,
-    verbs: Vec<String>,
+/// Rules, one resource (or URL) a row: resources, URLs, names, verbs, with tabs between them.
+pub fn rows(rules: &[PolicyRule]) -> Vec<String> {
+    let mut all = rules::compact(rules.iter().flat_map(rules::break_down).collect());
+    all.sort_by_key(go_string);
+    let list = |items: &Option<Vec<String>>| items.as_deref().unwrap_or_default().join(" ");
+    let row = |rule: &PolicyRule| {
+        let (urls, names) = (list(&rule.non_resource_urls), list(&rule.resource_names));
+        let verbs = rule.verbs.join(" ");
+        format!("{}\t[{urls}]\t[{names}]\t[{verbs}]", resource(rule))
+    };
+    all.iter().map(row).collect()
 }
 
-impl Simple {
-    /// By what `SortableRuleSlice` sorts: the rule as Go prints it.
-    fn key(&self) -> String {
-        format!(
-            "Verbs:[{}],APIGroups:[{}],Resources:[{}],ResourceNames:[{}],NonResourceURLs:[{}]",
-            self.verbs.join(" "),
-            self.group,
-            self.resource,
-            self.name.as_deref().unwrap_or_default(),
-            self.url.as_deref().unwrap_or_default()
-        )
-    }
-
-    fn shown(&self) -> String {
-        let (resource, sub) = match self.resource.split_once('/') {
-            Some((resource, sub)) => (resource, format!("/{sub}")),
-            None => (self.resource.as_str(), String::new()),
-        };
-        let dot = if self.group.is_empty() || resource.is_empty() { "" } else { "." };
-        format!("{resource}{dot}{}{sub}", if dot.is_empty() { "" } else { &self.group })
-    }
+/// By what `SortableRuleSlice` sorts: the rule as Go prints it.
+fn go_string(rule: &PolicyRule) -> String {
+    let list = |items: &Option<Vec<String>>| items.as_deref().unwrap_or_default().join(" ");
+    format!(
+        "Verbs:[{}],APIGroups:[{}],Resources:[{}],ResourceNames:[{}],NonResourceURLs:[{}]",
+        rule.verbs.join(" "),
+        list(&rule.api_groups),
+        list(&rule.resources),
+        list(&rule.resource_names),
+        list(&rule.non_resource_urls)
+    )
 }
 
-fn compact(rules: &[PolicyRule]) -> Vec<Simple> {
-    let mut out: Vec<Simple> = Vec::new();
-    for rule in rules {
-        let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
-        let names = list(&rule.resource_names);
-        let names: Vec<_> =
-            if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
-        for group in list(&rule.api_groups) {
-            for resource in list(&rule.resources) {
-                for name in &names {
-                    add(&mut out, &group, &resource, name, &rule.verbs);
-                }
-            }
-        }
-        for url in list(&rule.non_resource_urls) {
-            for verb in &rule.verbs {
-                let (url, verbs) = (Some(url.clone()), vec![verb.clone()]);
-                out.push(Simple { url, verbs, ..Default::default() });
-            }
-        }
+/// `deployments.apps/scale`. Models `CombineResourceGroup`.
+fn resource(rule: &PolicyRule) -> String {
+    let first = |items: &Option<Vec<String>>| items.iter().flatten().next().cloned();
+    let Some(resource) = first(&rule.resources) else { return String::new() };
+    let (name, sub) = match resource.split_once('/') {
+        Some((name, sub)) => (name, format!("/{sub}")),
+        None => (resource.as_str(), String::new()),
+    };
+    match first(&rule.api_groups).filter(|g| !g.is_empty()) {
+        Some(group) => format!("{name}.{group}{sub}"),
+        None => format!("{name}{sub}"),
     }
-    out.sort_by_key(Simple::key);
-    out
-}
-
-fn add(
-    out: &mut Vec<Simple>,
-    group: &str,
-    resource: &str,
-    name: &Option<String>,
-    verbs: &[String],
-) {
-    let known = out
-        .iter_mut()
-        .find(|s| s.url.is_none() && s.group == group && s.resource == resource && s.name == *name);
-    if let Some(known) = known {
-        for verb in verbs {
-            if !known.verbs.contains(verb) {
-                known.verbs.push(verb.clone());
-            }
-        }
-        return;
-    }
-    out.push(Simple {
-        group: group.to_string(),
-        resource: resource.to_string(),
-        name: name.clone(),
-        url: None,
-        verbs: verbs.to_vec(),
-    });
 }
 
 fn rules(object: &dyn Object, rules: &[PolicyRule], w: &mut Writer) {
@@ -142,9 +97,7 @@ fn rules(object: &dyn Object, rules: &[PolicyRule], w: &mut Writer) {
     w.put(0, "PolicyRule:\n");
     w.put(1, "Resources\tNon-Resource URLs\tResource Names\tVerbs\n");
     w.put(1, "---------\t-----------------\t--------------\t-----\n");
-    for rule in compact(rules) {
-        let (url, name) = (text(&rule.url), text(&rule.name));
-        let verbs = rule.verbs.join(" ");
-        w.put(1, format_args!("{}\t[{url}]\t[{name}]\t[{verbs}]\n", rule.shown()));
+    for row in rows(rules) {
+        w.put(1, format_args!("{row}\n"));
     }
 }

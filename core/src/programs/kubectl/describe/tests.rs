@@ -15,7 +15,7 @@ use crate::{
 fn cluster() -> Client {
     let now: jiff::Timestamp = "2026-11-21T04:33:43Z".parse().unwrap();
     let api = ApiServer::new(&Sim::new(1, Time::from_timestamp(now)));
-    let user = User { name: "admin".into(), groups: Vec::new() };
+    let user = User::new("admin", ["system:masters"]);
     let client = Client::new(&api, user, "test");
     make(&client, Namespace::ID, json!({"metadata": {"name": "default"}}));
     make(&client, ServiceAccount::ID, json!({"metadata": {"name": "default"}}));

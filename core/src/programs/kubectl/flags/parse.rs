@@ -194,6 +194,13 @@ impl Parsed {
         }
     }
 
+    /// The value of a text flag that every command has; empty where the command has a list of its own
+    /// by that name (`create rolebinding --user`).
+    pub fn global(&self, name: &str) -> &str {
+        let own = self.flags.get(name).is_some_and(|f| matches!(f.kind, Type::Array | Type::Slice));
+        if own { "" } else { self.str(name) }
+    }
+
     /// A switch's value.
     pub fn bool(&self, name: &str) -> bool {
         self.str(name) == "true"

@@ -107,7 +107,11 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     };
     let bulk = query.all || !query.selector.is_empty() || !query.fields.is_empty();
     let files = manifest::given(&p);
-    let (found, errors) = things::find(&cx, &conn, &p, &p.args, &query, false).await?;
+    let named = if files { None } else { things::unread(&conn, &p.args, &query)? };
+    let (found, errors) = match named {
+        Some(named) => (named, Vec::new()),
+        None => things::find(&cx, &conn, &p, &p.args, &query, false).await?,
+    };
     let ignore = p.bool("ignore-not-found") || (bulk && !p.changed("ignore-not-found"));
     let mut errors: Vec<Error> =
         errors.into_iter().filter(|e| !(ignore && e.is_not_found())).collect();

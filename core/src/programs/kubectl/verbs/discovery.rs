@@ -75,7 +75,7 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
     let fits = |k: &Rc<Kind>| {
         (!p.changed("api-group") || k.group == p.str("api-group"))
             && (!p.changed("namespaced") || k.namespaced == p.bool("namespaced"))
-            && p.list("verbs").iter().all(|v| super::VERBS.contains(&v.as_str()))
+            && p.list("verbs").iter().all(|v| k.verbs().contains(&v.as_str()))
             && p.list("categories").iter().all(|c| k.categories.iter().any(|own| own == c))
     };
     let mut found: Vec<Rc<Kind>> =
@@ -102,7 +102,7 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
             kind.plural, kind.namespaced, kind.kind
         ));
         if wide {
-            out.write(&format!("\t{}\t{}", super::VERBS.join(","), kind.categories.join(",")));
+            out.write(&format!("\t{}\t{}", kind.verbs().join(","), kind.categories.join(",")));
         }
         out.write("\n");
     }

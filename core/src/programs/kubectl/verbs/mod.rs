@@ -109,10 +109,6 @@ fn selects(selector: &crate::api::selector::Selector, object: &serde_json::Value
     selector.matches(Some(&labels))
 }
 
-/// What can be done with objects of every kind here, as discovery names it.
-pub const VERBS: &[&str] =
-    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
 /// The heads of the root's help.
 pub const GROUPS: Groups = &[
     ("Basic Commands (Beginner):", &["create", "expose", "run", "set"]),
@@ -144,6 +140,9 @@ pub const GROUPS: Groups = &[
 /// Flags that every verb takes.
 pub static GLOBAL: &[Flag] = &[
     Flag::str("as", "", "Act as this user."),
+    Flag::array("as-group", "Groups to act in, with --as; may be given several times."),
+    Flag::str("as-uid", "", "The uid to act as, with --as."),
+    Flag::array("as-user-extra", "What else to say of the user of --as: key=value."),
     Flag::str("certificate-authority", "", "A file with the certificate authority to trust."),
     Flag::str("client-certificate", "", "A file with the certificate that shows who you are."),
     Flag::str("client-key", "", "A file with the key of that certificate."),

@@ -1,4 +1,6 @@
-//! MD5 and SHA-256, for the programs that print them.
+//! MD5 and SHA-256: for the programs that print them and for what the cluster signs.
+//!
+//! They have nothing to do with simulated time; they are here because every room may use this one.
 
 fn padded(data: &[u8], big_endian: bool) -> Vec<u8> {
     let mut all = data.to_vec();
@@ -59,8 +61,26 @@ fn root_bits(prime: u64, cube: bool) -> u32 {
     low as u32
 }
 
-/// The SHA-256 digest (FIPS 180-4) in hexadecimal.
+/// The SHA-256 digest in hexadecimal.
 pub fn sha256(data: &[u8]) -> String {
+    sha256_bytes(data).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// HMAC with SHA-256 (RFC 2104), for keys of at most 64 bytes.
+pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let pad = |with: u8| {
+        let mut block = [with; 64];
+        for (byte, key) in block.iter_mut().zip(key) {
+            *byte ^= key;
+        }
+        block
+    };
+    let inner = sha256_bytes(&[&pad(0x36), data].concat());
+    sha256_bytes(&[&pad(0x5c)[..], &inner].concat())
+}
+
+/// The SHA-256 digest (FIPS 180-4).
+pub fn sha256_bytes(data: &[u8]) -> [u8; 32] {
     let primes: Vec<u64> = (2..312).filter(|n| (2..*n).all(|d| n % d != 0)).collect();
     let k: Vec<u32> = primes.iter().take(64).map(|p| root_bits(*p, true)).collect();
     let mut state = [0_u32; 8];
@@ -89,7 +109,11 @@ pub fn sha256(data: &[u8]) -> String {
             *old = old.wrapping_add(new);
         }
     }
-    state.iter().map(|w| format!("{w:08x}")).collect()
+    let mut out = [0; 32];
+    for (bytes, word) in out.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    out
 }
 
 #[cfg(test)]
@@ -98,6 +122,11 @@ mod tests {
 
     #[test]
     fn known_digests() {
+        let code: String = hmac_sha256(b"key", b"The quick brown fox jumps over the lazy dog")
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        assert_eq!(code, "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
         assert_eq!(md5(b""), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(md5(b"abc"), "900150983cd24fb0d6963f7d28e17f72");
         assert_eq!(
