@@ -13,7 +13,7 @@ pub struct Tokens(BTreeMap<String, User>);
 impl Tokens {
     /// With a token for an administrator.
     pub fn new(admin: &str) -> Self {
-        let user = User { name: ADMIN.into(), groups: groups(&["system:masters"]) };
+        let user = User::new(ADMIN, groups(&["system:masters"]));
         Tokens([(admin.to_owned(), user)].into())
     }
 
@@ -34,7 +34,7 @@ fn groups(names: &[&str]) -> Vec<String> {
 /// The user that a certificate is about.
 pub fn of_certificate(name: String, own: Vec<String>) -> User {
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
-    User { name, groups: groups(&own) }
+    User::new(name, groups(&own))
 }
 
 /// A kubeconfig with two users of the same rights: one with a certificate, one with a token.

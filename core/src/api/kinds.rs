@@ -158,13 +158,8 @@ kinds! {
     Pod                   "pods"                   ["po"]     namespaced ["all"]
         ["attach" "binding" "eviction" "exec" "log" "portforward" "proxy" "status"];
     Secret                "secrets"                []         namespaced []      [];
-<<<<<<< HEAD
-    ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      [];
-    Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
-=======
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      ["token"];
-    Service               "services"               ["svc"]    namespaced ["all"] ["status"];
->>>>>>> 7a404ee (api: users, roles and reviews: every request passes one authorisation, --as acts as somebody else)
+    Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
     ControllerRevision    "controllerrevisions"    []         namespaced []      [];
     DaemonSet             "daemonsets"             ["ds"]     namespaced ["all"] ["status"];
     Deployment            "deployments"            ["deploy"] namespaced ["all"] ["scale" "status"];

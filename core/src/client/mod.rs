@@ -23,11 +23,7 @@ use serde_json::Value;
 pub use crate::apiserver::auth::rules;
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
-<<<<<<< HEAD
-    apiserver::{ApiServer, CreateOptions, RequestCx, rest},
-=======
-    apiserver::{ApiServer, Attributes, CreateOptions, RequestCx},
->>>>>>> 7a404ee (api: users, roles and reviews: every request passes one authorisation, --as acts as somebody else)
+    apiserver::{ApiServer, Attributes, CreateOptions, RequestCx, rest},
     sim::{Receiver, Sim},
 };
 pub use crate::{
@@ -496,11 +492,11 @@ impl Client {
         agent.port_forward(&pod, port)
     }
 
-<<<<<<< HEAD
     /// Answers a request in the form of HTTP, for whoever it is from (not for this client's user).
     pub fn serve(&self, request: &rest::Request, respond: impl FnOnce(rest::Response) + 'static) {
         self.api.serve(request, respond);
-=======
+    }
+
     /// A token for a service account. Errors: NotFound, Invalid, BadRequest, Conflict.
     pub fn create_token(
         &self,
@@ -517,7 +513,6 @@ impl Client {
     pub fn ensure_policy(&self) -> Result<(), Status> {
         self.authorize(&Attributes { verb: "*", group: "*", resource: "*", ..Default::default() })?;
         self.api.ensure_policy(&self.cx)
->>>>>>> 7a404ee (api: users, roles and reviews: every request passes one authorisation, --as acts as somebody else)
     }
 
     /// A kubelet makes itself reachable (`None`: no longer).

@@ -13,7 +13,7 @@ use k8s_openapi::api::{
 };
 
 fn by(manager: &str) -> RequestCx {
-    RequestCx::new(User { name: "admin".into(), groups: vec!["system:masters".into()] }, manager)
+    RequestCx::new(User::new("admin", ["system:masters"]), manager)
 }
 
 fn create(api: &ApiServer, manager: &str, kind: KindId, value: Value) -> ObjRef {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn user() -> User {
-    User { name: "admin".into(), groups: vec!["system:masters".into()] }
+    User::new("admin", ["system:masters"])
 }
 
 fn api() -> ApiServer {
