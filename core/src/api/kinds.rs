@@ -9,8 +9,9 @@ use std::{borrow::Cow, rc::Rc};
 use k8s_openapi::{
     Resource,
     api::{
-        apps::v1::*, authentication::v1::*, authorization::v1::*, coordination::v1::*, core::v1::*,
-        discovery::v1::*, rbac::v1::*, scheduling::v1::*, storage::v1::*,
+        apps::v1::*, authentication::v1::*, authorization::v1::*, batch::v1::*,
+        coordination::v1::*, core::v1::*, discovery::v1::*, rbac::v1::*, scheduling::v1::*,
+        storage::v1::*,
     },
 };
 use serde_json::Value;
@@ -157,6 +158,7 @@ kinds! {
     PersistentVolume      "persistentvolumes"      ["pv"]     cluster    []      ["status"];
     Pod                   "pods"                   ["po"]     namespaced ["all"]
         ["attach" "binding" "eviction" "exec" "log" "portforward" "proxy" "status"];
+    ReplicationController "replicationcontrollers" ["rc"]     namespaced ["all"] ["scale" "status"];
     Secret                "secrets"                []         namespaced []      [];
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      ["token"];
     Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
@@ -171,6 +173,8 @@ kinds! {
     SelfSubjectAccessReview  "selfsubjectaccessreviews"  []   cluster    []      [];
     SelfSubjectRulesReview   "selfsubjectrulesreviews"   []   cluster    []      [];
     SubjectAccessReview      "subjectaccessreviews"      []   cluster    []      [];
+    CronJob               "cronjobs"               ["cj"]     namespaced ["all"] ["status"];
+    Job                   "jobs"                   []         namespaced ["all"] ["status"];
     Lease                 "leases"                 []         namespaced []      [];
     EndpointSlice         "endpointslices"         []         namespaced []      [];
     ClusterRoleBinding    "clusterrolebindings"    []         cluster    []      [];

@@ -4,6 +4,7 @@
 //! so that the download carries each type's code once.
 
 pub mod base64;
+pub mod cron;
 pub mod duration;
 pub mod errors;
 pub mod gofmt;
@@ -24,6 +25,7 @@ pub mod selector;
 pub mod volumes;
 mod wire;
 pub mod yaml;
+pub mod zones;
 
 pub use errors::{FieldError, Status};
 pub use kinds::{Kind, KindId, KindTable};

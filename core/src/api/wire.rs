@@ -3,7 +3,7 @@
 //! Applied to objects on their way out, so that `-o yaml` shows what a real server sends; reading
 //! takes these values for "not said" again.
 
-use k8s_openapi::api::{apps::v1::*, core::v1::*};
+use k8s_openapi::api::{apps::v1::*, batch::v1::*, core::v1::*};
 use serde_json::{Map, Value, json};
 
 use super::{KindId, Typed};
@@ -12,14 +12,17 @@ type Complete = fn(&mut Value);
 
 /// One line a kind, sorted by the kind's name.
 const KINDS: &[(KindId, Complete)] = &[
+    (CronJob::ID, cron_job),
     (DaemonSet::ID, conditions),
     (Deployment::ID, deployment),
     (Event::ID, event),
+    (Job::ID, job),
     (Namespace::ID, conditions),
     (Node::ID, node),
     (PersistentVolumeClaim::ID, claim),
     (Pod::ID, pod),
     (ReplicaSet::ID, conditions),
+    (ReplicationController::ID, conditions),
     (StatefulSet::ID, stateful_set),
 ];
 
@@ -73,6 +76,16 @@ fn claim(value: &mut Value) {
     for condition in each(value, &["status", "conditions"]) {
         default(condition, "lastProbeTime", Value::Null);
         default(condition, "lastTransitionTime", Value::Null);
+    }
+}
+
+fn job(value: &mut Value) {
+    claim(value);
+}
+
+fn cron_job(value: &mut Value) {
+    if let Some(template) = value.pointer_mut("/spec/jobTemplate").and_then(Value::as_object_mut) {
+        default(template, "metadata", json!({}));
     }
 }
 

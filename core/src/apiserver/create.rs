@@ -69,8 +69,8 @@ impl ApiServer {
         let attributes = admission::Attributes { api: self, request: cx, kind: &kind, old: None };
         admission::admit(&attributes, &mut *object)?;
         auth::escalation::check(self, cx, &kind, &*object, None)?;
-        strategy.prepare_create(&scx, &mut *object);
         self.stamp(&*strategy, &mut *object);
+        strategy.prepare_create(&scx, &mut *object);
         let mut errors = strategy::meta_errors(&kind, strategy.name_rule(), object.metadata());
         errors.extend(strategy.validate(&scx, &*object));
         if !errors.is_empty() {

@@ -6,6 +6,7 @@
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
 mod cluster_authentication;
+mod cronjob;
 mod daemonset;
 mod deployment;
 pub mod endpoint_slices;
@@ -13,6 +14,7 @@ mod endpoints;
 pub mod framework;
 mod garbage;
 pub mod history;
+mod job;
 mod namespaces;
 mod node_ipam;
 mod node_lifecycle;
@@ -27,6 +29,7 @@ mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
 mod ttl;
+mod ttl_after_finished;
 mod volumes;
 
 use crate::{api::pods, client::Client};
@@ -37,12 +40,14 @@ type Make = fn(&Client) -> Box<dyn Controller>;
 /// One line a controller, sorted by name.
 const CONTROLLERS: &[(&str, Make)] = &[
     ("cluster-authentication-trust-controller", cluster_authentication::make),
+    ("cronjob-controller", cronjob::make),
     ("daemonset-controller", daemonset::make),
     ("deployment-controller", deployment::make),
     ("endpoint-controller", endpoints::make),
     ("endpointslice-controller", endpoint_slices::make),
     ("endpointslicemirroring-controller", endpoint_slices::mirror::make),
     ("garbage-collector-controller", garbage::make),
+    ("job-controller", job::make),
     ("namespace-controller", namespaces::make),
     ("node-ipam-controller", node_ipam::make),
     ("node-lifecycle-controller", node_lifecycle::make),
@@ -51,10 +56,12 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("persistentvolumeclaim-protection-controller", volumes::protection::make_claims),
     ("pod-garbage-collector-controller", pod_gc::make),
     ("replicaset-controller", replicaset::make),
+    ("replicationcontroller-controller", replicaset::make_older),
     ("root-ca-certificate-publisher-controller", root_ca::make),
     ("serviceaccount-controller", service_accounts::make),
     ("statefulset-controller", statefulset::make),
     ("taint-eviction-controller", taint_eviction::make),
+    ("ttl-after-finished-controller", ttl_after_finished::make),
     ("ttl-controller", ttl::make),
 ];
 

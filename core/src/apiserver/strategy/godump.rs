@@ -4,7 +4,7 @@
 //! Only what a change of a pod can touch is spelled out in [`TYPES`]; deeper values are shown with
 //! the names they have in the API, capitalised.
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use serde_json::{Map, Value};
 
 use crate::api::object::to_value;
@@ -81,6 +81,44 @@ pub fn diff(new: &PodSpec, old: &PodSpec) -> String {
 /// [`diff`] of values of another type of [`TYPES`].
 pub fn diff_of(name: &str, new: &Value, old: &Value) -> String {
     unified(&lines(&shape(name, Some(old))), &lines(&shape(name, Some(new))))
+}
+
+/// A template on one line, as errors show it.
+pub fn template(template: &PodTemplateSpec) -> String {
+    let mut fields = Vec::new();
+    if let Some(Value::Object(meta)) = template.metadata.as_ref().map(to_value) {
+        fields.extend(meta.into_iter().map(|(key, value)| (key, Tree::Leaf(value))));
+    }
+    let none = PodSpec::default();
+    fields.push(("Spec".to_string(), spec_tree(template.spec.as_ref().unwrap_or(&none))));
+    let mut out = String::new();
+    compact(&Tree::Struct(fields), &mut out);
+    out
+}
+
+fn compact(tree: &Tree, out: &mut String) {
+    let mut separator = "";
+    match tree {
+        Tree::Leaf(value) => out.push_str(&value.to_string()),
+        Tree::List(items) => {
+            out.push('[');
+            for item in items {
+                out.push_str(separator);
+                compact(item, out);
+                separator = ",";
+            }
+            out.push(']');
+        }
+        Tree::Struct(fields) => {
+            out.push('{');
+            for (name, value) in fields {
+                out.push_str(&format!("{separator}{name:?}:"));
+                compact(value, out);
+                separator = ",";
+            }
+            out.push('}');
+        }
+    }
 }
 
 /// JSON whose keys keep their order.

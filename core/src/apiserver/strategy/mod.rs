@@ -8,12 +8,14 @@
 
 mod configmap;
 mod controllerrevision;
+mod cronjob;
 mod daemonset;
 mod deployment;
 mod endpoints;
 mod endpointslice;
 mod event;
 mod godump;
+pub mod job;
 mod lease;
 mod metadata;
 mod namespace;
@@ -24,6 +26,7 @@ pub mod pod;
 mod priorityclass;
 mod rbac;
 mod replicaset;
+mod replicationcontroller;
 mod secret;
 mod service;
 mod serviceaccount;
@@ -46,10 +49,11 @@ use k8s_openapi::api::{
         LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview,
         SubjectAccessReview,
     },
+    batch::v1::{CronJob, Job},
     coordination::v1::Lease,
     core::v1::{
         ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
-        Secret, Service, ServiceAccount,
+        ReplicationController, Secret, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
@@ -360,11 +364,13 @@ const STRATEGIES: &[Line] = &[
     (ClusterRoleBinding::ID, || Rc::new(rbac::ClusterRoleBindings)),
     (ConfigMap::ID, || Rc::new(configmap::ConfigMaps)),
     (ControllerRevision::ID, || Rc::new(controllerrevision::ControllerRevisions)),
+    (CronJob::ID, || Rc::new(cronjob::CronJobs)),
     (DaemonSet::ID, || Rc::new(daemonset::DaemonSets)),
     (Deployment::ID, || Rc::new(deployment::Deployments)),
     (EndpointSlice::ID, || Rc::new(endpointslice::EndpointSlices)),
     (Endpoints::ID, || Rc::new(endpoints::EndpointsRules)),
     (Event::ID, || Rc::new(event::Events)),
+    (Job::ID, || Rc::new(job::Jobs)),
     (Lease::ID, || Rc::new(lease::Leases)),
     (LocalSubjectAccessReview::ID, || Rc::new(reviews::LocalSubjectAccess)),
     (Namespace::ID, || Rc::new(namespace::Namespaces)),
@@ -374,6 +380,7 @@ const STRATEGIES: &[Line] = &[
     (Pod::ID, || Rc::new(pod::Pods)),
     (PriorityClass::ID, || Rc::new(priorityclass::PriorityClasses)),
     (ReplicaSet::ID, || Rc::new(replicaset::ReplicaSets)),
+    (ReplicationController::ID, || Rc::new(replicationcontroller::ReplicationControllers)),
     (Role::ID, || Rc::new(rbac::Roles)),
     (RoleBinding::ID, || Rc::new(rbac::RoleBindings)),
     (Secret::ID, || Rc::new(secret::Secrets)),

@@ -3,6 +3,7 @@
 //! One file a kind (or family), one line in [`PRINTERS`]; a kind without a line shows NAME and
 //! its age. Models `pkg/printers/internalversion/printers.go`.
 
+mod batch;
 mod data;
 mod endpoints;
 mod event;
@@ -18,10 +19,11 @@ mod workloads;
 use k8s_openapi::{
     api::{
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        batch::v1::{CronJob, Job},
         coordination::v1::Lease,
         core::v1::{
             ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim,
-            Pod, Secret, Service, ServiceAccount,
+            Pod, ReplicationController, Secret, Service, ServiceAccount,
         },
         discovery::v1::EndpointSlice,
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
@@ -82,11 +84,13 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (ClusterRoleBinding::ID, rbac::CLUSTER_ROLE_BINDING),
     (ConfigMap::ID, data::CONFIG_MAP),
     (ControllerRevision::ID, workloads::CONTROLLER_REVISION),
+    (CronJob::ID, batch::CRON_JOB),
     (DaemonSet::ID, workloads::DAEMON_SET),
     (Deployment::ID, workloads::DEPLOYMENT),
     (EndpointSlice::ID, endpoints::ENDPOINT_SLICE),
     (Endpoints::ID, endpoints::ENDPOINTS),
     (Event::ID, event::EVENT),
+    (Job::ID, batch::JOB),
     (Lease::ID, data::LEASE),
     (Namespace::ID, data::NAMESPACE),
     (Node::ID, node::NODE),
@@ -95,6 +99,7 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (Pod::ID, pod::POD),
     (PriorityClass::ID, data::PRIORITY_CLASS),
     (ReplicaSet::ID, workloads::REPLICA_SET),
+    (ReplicationController::ID, workloads::REPLICATION_CONTROLLER),
     (Role::ID, rbac::ROLE),
     (RoleBinding::ID, rbac::ROLE_BINDING),
     (Secret::ID, data::SECRET),

@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::PodTemplateSpec,
+    core::v1::{PodTemplateSpec, ReplicationController},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -65,6 +65,25 @@ pub const REPLICA_SET: Printer = Printer {
         ];
         row.extend(containers(spec.and_then(|s| s.template.as_ref())));
         row.push(selector(spec.map(|s| &s.selector)));
+        row
+    },
+};
+
+/// ReplicationControllers.
+pub const REPLICATION_CONTROLLER: Printer = Printer {
+    columns: REPLICA_SET.columns,
+    row: |cx, object| {
+        let Some(rc) = object.downcast::<ReplicationController>() else { return Vec::new() };
+        let (spec, status) = (rc.spec.as_ref(), rc.status.as_ref());
+        let mut row = vec![
+            object.name().to_string(),
+            spec.and_then(|s| s.replicas).unwrap_or(0).to_string(),
+            status.map_or(0, |s| s.replicas).to_string(),
+            status.and_then(|s| s.ready_replicas).unwrap_or(0).to_string(),
+            age(cx, object),
+        ];
+        row.extend(containers(spec.and_then(|s| s.template.as_ref())));
+        row.push(labels(spec.and_then(|s| s.selector.as_ref())));
         row
     },
 };
@@ -139,7 +158,7 @@ pub const CONTROLLER_REVISION: Printer = Printer {
 };
 
 /// Names and images of a template's containers.
-fn containers(template: Option<&PodTemplateSpec>) -> [String; 2] {
+pub fn containers(template: Option<&PodTemplateSpec>) -> [String; 2] {
     let spec = template.and_then(|t| t.spec.as_ref());
     let containers = spec.map(|s| s.containers.as_slice()).unwrap_or_default();
     let names: Vec<_> = containers.iter().map(|c| c.name.as_str()).collect();
@@ -149,7 +168,7 @@ fn containers(template: Option<&PodTemplateSpec>) -> [String; 2] {
 }
 
 /// A selector as text, as `metav1.FormatLabelSelector` writes it.
-fn selector(selector: Option<&LabelSelector>) -> String {
+pub fn selector(selector: Option<&LabelSelector>) -> String {
     let parsed = Selector::from_label_selector(selector);
     match parsed {
         Ok(parsed) => or_none(parsed.to_string()),

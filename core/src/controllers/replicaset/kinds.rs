@@ -3,7 +3,10 @@
 use k8s_openapi::{
     api::{
         apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus},
-        core::v1::PodTemplateSpec,
+        core::v1::{
+            PodTemplateSpec, ReplicationController, ReplicationControllerCondition,
+            ReplicationControllerStatus,
+        },
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
@@ -38,6 +41,10 @@ pub struct Counts {
 pub trait Replicated: Typed {
     /// The name of its controller.
     const CONTROLLER: &'static str;
+    /// Who its events are from.
+    const SOURCE: &'static str = Self::CONTROLLER;
+    /// Whether its status counts pods that are going.
+    const COUNTS_TERMINATING: bool = true;
     /// How many pods it wants.
     fn replicas(&self) -> i32;
     /// How long a pod must be ready to be available, in seconds.
@@ -109,6 +116,71 @@ impl Replicated for ReplicaSet {
             ready_replicas: non_zero(counts.ready),
             available_replicas: non_zero(counts.available),
             terminating_replicas: counts.terminating,
+            observed_generation: counts.observed_generation,
+            conditions: (!conditions.is_empty()).then_some(conditions),
+        });
+    }
+}
+
+impl Replicated for ReplicationController {
+    const CONTROLLER: &'static str = "replicationcontroller-controller";
+    const SOURCE: &'static str = "replication-controller";
+    const COUNTS_TERMINATING: bool = false;
+
+    fn replicas(&self) -> i32 {
+        self.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1)
+    }
+
+    fn min_ready_seconds(&self) -> i32 {
+        self.spec.as_ref().and_then(|s| s.min_ready_seconds).unwrap_or(0)
+    }
+
+    fn selector(&self) -> Result<Selector, String> {
+        let labels = self.spec.as_ref().and_then(|s| s.selector.clone()).unwrap_or_default();
+        Ok(Selector::from_labels(&labels))
+    }
+
+    fn template(&self) -> Option<&PodTemplateSpec> {
+        self.spec.as_ref()?.template.as_ref()
+    }
+
+    fn counts(&self) -> Counts {
+        let Some(status) = &self.status else { return Counts::default() };
+        let conditions = status.conditions.iter().flatten().map(|c| Condition {
+            type_: c.type_.clone(),
+            status: c.status.clone(),
+            reason: c.reason.clone().unwrap_or_default(),
+            message: c.message.clone().unwrap_or_default(),
+            last_transition_time: c.last_transition_time.clone().unwrap_or_else(epoch),
+        });
+        Counts {
+            replicas: status.replicas,
+            fully_labeled: status.fully_labeled_replicas.unwrap_or(0),
+            ready: status.ready_replicas.unwrap_or(0),
+            available: status.available_replicas.unwrap_or(0),
+            terminating: None,
+            observed_generation: status.observed_generation,
+            conditions: conditions.collect(),
+        }
+    }
+
+    fn set_counts(&mut self, counts: Counts) {
+        let conditions: Vec<_> = counts
+            .conditions
+            .into_iter()
+            .map(|c| ReplicationControllerCondition {
+                type_: c.type_,
+                status: c.status,
+                reason: Some(c.reason).filter(|r| !r.is_empty()),
+                message: Some(c.message).filter(|m| !m.is_empty()),
+                last_transition_time: Some(c.last_transition_time),
+            })
+            .collect();
+        self.status = Some(ReplicationControllerStatus {
+            replicas: counts.replicas,
+            fully_labeled_replicas: non_zero(counts.fully_labeled),
+            ready_replicas: non_zero(counts.ready),
+            available_replicas: non_zero(counts.available),
             observed_generation: counts.observed_generation,
             conditions: (!conditions.is_empty()).then_some(conditions),
         });

@@ -7,12 +7,16 @@
 
 mod kinds;
 mod ranking;
+pub use ranking::first_to_go;
 #[cfg(test)]
 mod tests;
 
 use std::{marker::PhantomData, rc::Rc, time::Duration};
 
-use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::ReplicaSet,
+    core::v1::{Pod, ReplicationController},
+};
 
 pub use kinds::{Condition, Counts, Replicated, non_zero};
 
@@ -37,6 +41,11 @@ pub fn make(client: &Client) -> Box<dyn Controller> {
     Box::new(Replicas::<ReplicaSet>::new(client))
 }
 
+/// The ReplicationController controller: the same for the older kind.
+pub fn make_older(client: &Client) -> Box<dyn Controller> {
+    Box::new(Replicas::<ReplicationController>::new(client))
+}
+
 /// Index: ReplicaSets by the uid of their controller, or `orphan/<namespace>`.
 pub fn sets_by_controller(object: &dyn Object) -> Vec<String> {
     match controller_of(object.metadata()) {
@@ -59,7 +68,7 @@ impl<T: Replicated> Replicas<T> {
     pub fn new(client: &Client) -> Self {
         Replicas {
             client: client.clone(),
-            events: Recorder::new(client, T::CONTROLLER, ""),
+            events: Recorder::new(client, T::SOURCE, ""),
             pods: client.index::<Pod>(pods::by_controller),
             sets: client.index::<T>(sets_by_controller),
             of: PhantomData,
@@ -245,7 +254,7 @@ impl<T: Replicated> Replicas<T> {
             fully_labeled: self.fully_labeled(set, active) as i32,
             ready: ready as i32,
             available: available as i32,
-            terminating: Some(self.count(owner.uid(), "/t") as i32),
+            terminating: T::COUNTS_TERMINATING.then(|| self.count(owner.uid(), "/t") as i32),
             observed_generation: owner.metadata().generation,
             conditions: set.counts().conditions,
         }

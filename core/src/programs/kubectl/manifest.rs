@@ -32,7 +32,8 @@ pub const FILENAME: Flag = Flag::slice(
 .short("f");
 
 /// `-k` alone.
-pub const KUSTOMIZE: Flag = Flag::str("kustomize", "", "A folder to build with kustomize. Not simulated.").short("k");
+pub const KUSTOMIZE: Flag =
+    Flag::str("kustomize", "", "A folder to build with kustomize. Not simulated.").short("k");
 
 /// `-R` of verbs that go into folders unless told not to.
 pub const RECURSIVE: Flag =

@@ -8,12 +8,14 @@
 mod common;
 mod configmap;
 mod containers;
+mod cronjob;
 mod daemonset;
 mod deployment;
 mod endpoints;
 mod endpointslice;
 mod events;
 mod generic;
+mod job;
 mod namespace;
 mod node;
 mod persistentvolume;
@@ -22,6 +24,7 @@ mod pod;
 mod priorityclass;
 pub mod rbac;
 mod replicaset;
+mod replicationcontroller;
 mod secret;
 mod service;
 mod serviceaccount;
@@ -36,9 +39,10 @@ use std::fmt::Display;
 
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::{CronJob, Job},
     core::v1::{
         ConfigMap, Endpoints, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
-        Secret, Service, ServiceAccount,
+        ReplicationController, Secret, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
@@ -89,10 +93,12 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (ClusterRole::ID, rbac::cluster_role),
     (ClusterRoleBinding::ID, rbac::cluster_role_binding),
     (ConfigMap::ID, configmap::describe),
+    (CronJob::ID, cronjob::describe),
     (DaemonSet::ID, daemonset::describe),
     (Deployment::ID, deployment::describe),
     (EndpointSlice::ID, endpointslice::describe),
     (Endpoints::ID, endpoints::describe),
+    (Job::ID, job::describe),
     (Namespace::ID, namespace::describe),
     (Node::ID, node::describe),
     (PersistentVolume::ID, persistentvolume::describe),
@@ -100,6 +106,7 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (Pod::ID, pod::describe),
     (PriorityClass::ID, priorityclass::describe),
     (ReplicaSet::ID, replicaset::describe),
+    (ReplicationController::ID, replicationcontroller::describe),
     (Role::ID, rbac::role),
     (RoleBinding::ID, rbac::role_binding),
     (Secret::ID, secret::describe),

@@ -48,6 +48,11 @@ pub fn show(template: Option<&PodTemplateSpec>, w: &mut Writer) {
 /// `3 Running / 0 Waiting / 0 Succeeded / 0 Failed` of the pods that an object controls.
 pub fn pods(cx: &Cx, owner: &dyn Object, selector: Option<&LabelSelector>) -> String {
     let selector = Selector::from_label_selector(selector).unwrap_or_default();
+    pods_of(cx, owner, &selector)
+}
+
+/// [`pods`] for a selector that was read already.
+pub fn pods_of(cx: &Cx, owner: &dyn Object, selector: &Selector) -> String {
     let mut count = [0; 4];
     for pod in cx.client.list::<Pod>(Some(owner.namespace())) {
         let mine = meta::controller_of(&pod.metadata).is_some_and(|o| o.uid == owner.uid());

@@ -37,12 +37,7 @@ pub static LABEL: Command = Command {
            there already is only changed with --overwrite.",
     examples: "# Set a label\nkubectl label pod web tier=front\n\n# Change it\n\
                kubectl label --overwrite pod web tier=back\n\n# Remove it\nkubectl label pod web tier-",
-    flags: &[
-        FLAGS,
-        &[write::field_manager("kubectl-label")],
-        manifest::FLAGS,
-        write::OUTPUT,
-    ],
+    flags: &[FLAGS, &[write::field_manager("kubectl-label")], manifest::FLAGS, write::OUTPUT],
     run: Some(|cx, p| Box::pin(run(cx, p, &LABELS))),
     complete: Complete::Resources,
     ..Command::EMPTY
