@@ -508,6 +508,17 @@ impl Client {
         self.api.create_token(namespace, account, request)
     }
 
+    /// The token for a secret that is to hold an account's one: the controller manager signs with the
+    /// same key as the API server. Empty for clients that are no part of the system.
+    pub fn legacy_token(&self, secret: &str, account: &ServiceAccount) -> String {
+        if self.cx.trusted { self.api.legacy_token(secret, account) } else { String::new() }
+    }
+
+    /// The certificate of the authority that signs for this cluster, which is no secret.
+    pub fn authority(&self) -> String {
+        self.api.authority()
+    }
+
     /// Puts back the roles and bindings that every cluster has, as the API server does when it
     /// starts. Errors: Forbidden, and as for creates.
     pub fn ensure_policy(&self) -> Result<(), Status> {

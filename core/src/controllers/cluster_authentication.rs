@@ -2,9 +2,8 @@
 //! `kube-system/extension-apiserver-authentication`.
 //!
 //! On a real cluster a controller inside kube-apiserver does this
-//! (`pkg/controlplane/controller/clusterauthenticationtrust`). Connections are not encrypted here:
-//! the certificate has the form of one and random content, and is made once a cluster unless
-//! whoever sets the cluster up has published another.
+//! (`pkg/controlplane/controller/clusterauthenticationtrust`). Nothing is published where whoever sets
+//! the cluster up has published another certificate.
 
 use std::time::Duration;
 
@@ -18,15 +17,9 @@ use super::{
     root_ca::SOURCE,
 };
 use crate::{
-    api::{KindId, Status, Typed, base64},
+    api::{KindId, Status, Typed},
     client::{Change, Client},
-    sim::Sim,
 };
-
-/// Bytes of a small certificate.
-const SIZE: usize = 600;
-/// Characters a line of its text form.
-const LINE: usize = 64;
 
 /// The cluster authentication trust controller.
 pub fn make(client: &Client) -> Box<dyn Controller> {
@@ -35,18 +28,6 @@ pub fn make(client: &Client) -> Box<dyn Controller> {
 
 struct Trust {
     client: Client,
-}
-
-fn certificate(sim: &Sim) -> String {
-    let mut bytes = vec![0x30, 0x82, 0x02, 0x54]; // as every certificate of this size begins
-    bytes.extend((bytes.len()..SIZE).map(|_| sim.random(256) as u8));
-    let text = base64::encode(&bytes);
-    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(LINE) {
-        out.push_str(&String::from_utf8_lossy(line));
-        out.push('\n');
-    }
-    out + "-----END CERTIFICATE-----\n"
 }
 
 impl Controller for Trust {
@@ -69,7 +50,7 @@ impl Controller for Trust {
         if there || self.client.find::<Namespace>("", &key.0).is_none() {
             return Ok(None);
         }
-        let data = [("client-ca-file".to_string(), certificate(self.client.sim()))];
+        let data = [("client-ca-file".to_string(), self.client.authority())];
         self.client
             .create(ConfigMap {
                 metadata: ObjectMeta {

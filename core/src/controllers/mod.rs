@@ -6,6 +6,7 @@
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
 mod cluster_authentication;
+mod cluster_role_aggregation;
 mod cronjob;
 mod daemonset;
 mod deployment;
@@ -22,6 +23,7 @@ pub mod owners;
 mod pod_gc;
 mod replicaset;
 pub mod root_ca;
+mod service_account_tokens;
 mod service_accounts;
 pub mod services;
 mod statefulset;
@@ -41,6 +43,7 @@ type Make = fn(&Client) -> Box<dyn Controller>;
 const CONTROLLERS: &[(&str, Make)] = &[
     ("cluster-authentication-trust-controller", cluster_authentication::make),
     ("cronjob-controller", cronjob::make),
+    ("clusterrole-aggregation-controller", cluster_role_aggregation::make),
     ("daemonset-controller", daemonset::make),
     ("deployment-controller", deployment::make),
     ("endpoint-controller", endpoints::make),
@@ -59,6 +62,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("replicationcontroller-controller", replicaset::make_older),
     ("root-ca-certificate-publisher-controller", root_ca::make),
     ("serviceaccount-controller", service_accounts::make),
+    ("serviceaccount-token-controller", service_account_tokens::make),
     ("statefulset-controller", statefulset::make),
     ("taint-eviction-controller", taint_eviction::make),
     ("ttl-after-finished-controller", ttl_after_finished::make),

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::User;
 use crate::{
-    api::{FieldError, ObjRef, Status, Typed, base64},
+    api::{FieldError, Status, Typed, base64},
     apiserver::ApiServer,
     sim::{
         Sim,
@@ -144,14 +144,16 @@ impl ApiServer {
 
     /// The token that a secret of the type `kubernetes.io/service-account-token` holds. It does not
     /// expire. Models `LegacyClaims`.
-    pub fn legacy_token(&self, secret: &str, account: &ObjRef) -> String {
-        let (namespace, name) = (account.namespace(), account.name());
+    pub fn legacy_token(&self, secret: &str, account: &ServiceAccount) -> String {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let meta = &account.metadata;
+        let (namespace, name) = (text(&meta.namespace), text(&meta.name));
         let claims = json!({
             "iss": LEGACY_ISSUER,
             "kubernetes.io/serviceaccount/namespace": namespace,
             "kubernetes.io/serviceaccount/secret.name": secret,
             "kubernetes.io/serviceaccount/service-account.name": name,
-            "kubernetes.io/serviceaccount/service-account.uid": account.uid(),
+            "kubernetes.io/serviceaccount/service-account.uid": text(&meta.uid),
             "sub": format!("system:serviceaccount:{namespace}:{name}"),
         });
         sign(&self.0.auth.key, &claims)

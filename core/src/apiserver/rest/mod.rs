@@ -34,7 +34,10 @@ use self::{
     negotiate::Accept,
     path::{Parameters, Target},
 };
-use super::{ApiServer, FieldValidation, RequestCx, User, connect::PortStreams};
+use super::{
+    ApiServer, Attributes, Credentials, FieldValidation, Impersonation, RequestCx, User,
+    auth::user::ANONYMOUS, connect::PortStreams,
+};
 use crate::{
     api::{Kind, Status},
     sim::Receiver,
@@ -166,7 +169,7 @@ impl ApiServer {
     pub fn serve(&self, request: &Request, respond: impl FnOnce(Response) + 'static) {
         let parameters = Parameters::parse(&request.query);
         let accept = Accept::parse(request.header("accept"), &parameters, request);
-        let cx = match context(request, &parameters) {
+        let cx = match self.context(request, &parameters) {
             Ok(cx) => cx,
             Err(status) => return respond(failure(&status, accept.as_ref().ok())),
         };
@@ -191,39 +194,73 @@ impl ApiServer {
     }
 }
 
-/// Who asks on whose behalf, and how.
-fn context(request: &Request, parameters: &Parameters) -> Result<RequestCx, Status> {
-    let manager = match parameters.get("fieldManager") {
-        Some(name) if !name.is_empty() => name.to_owned(),
-        _ => {
-            let agent = request.header("user-agent");
-            agent.split('/').next().filter(|a| !a.is_empty()).unwrap_or("unknown").to_owned()
+impl ApiServer {
+    /// Who asks on whose behalf, and how.
+    fn context(&self, request: &Request, parameters: &Parameters) -> Result<RequestCx, Status> {
+        let manager = match parameters.get("fieldManager") {
+            Some(name) if !name.is_empty() => name.to_owned(),
+            _ => {
+                let agent = request.header("user-agent");
+                agent.split('/').next().filter(|a| !a.is_empty()).unwrap_or("unknown").to_owned()
+            }
+        };
+        let mut cx = RequestCx::new(self.user_of(request)?, &manager);
+        let wanted = impersonation(request);
+        if !wanted.is_empty() {
+            cx = RequestCx::new(self.impersonate(&cx, &wanted)?, &manager);
         }
-    };
-    let mut cx = RequestCx::new(request.user.clone(), &manager);
-    let mut dry = parameters.all("dryRun").peekable();
-    if dry.peek().is_some() {
-        if let Some(other) = dry.find(|value| *value != "All") {
-            let why = format!(
-                "invalid dryRun: [dryRun: Unsupported value: {other:?}: supported values: \"All\"]"
-            );
-            return Err(Status::bad_request(why));
+        let mut dry = parameters.all("dryRun").peekable();
+        if dry.peek().is_some() {
+            if let Some(other) = dry.find(|value| *value != "All") {
+                let why = format!(
+                    "invalid dryRun: [dryRun: Unsupported value: {other:?}: supported values: \"All\"]"
+                );
+                return Err(Status::bad_request(why));
+            }
+            cx = cx.dry_run(true);
         }
-        cx = cx.dry_run(true);
-    }
-    cx.validation = match parameters.get("fieldValidation").unwrap_or("") {
-        "" | "Warn" => FieldValidation::Warn,
-        "Ignore" => FieldValidation::Ignore,
-        "Strict" => FieldValidation::Strict,
-        other => {
-            let why = format!(
-                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \
+        cx.validation = match parameters.get("fieldValidation").unwrap_or("") {
+            "" | "Warn" => FieldValidation::Warn,
+            "Ignore" => FieldValidation::Ignore,
+            "Strict" => FieldValidation::Strict,
+            other => {
+                let why = format!(
+                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \
                  \"Strict\", \"Warn\""
-            );
-            return Err(Status::bad_request(why));
+                );
+                return Err(Status::bad_request(why));
+            }
+        };
+        Ok(cx)
+    }
+
+    /// Who asks: whoever the connection says, or else whose token the request carries.
+    fn user_of(&self, request: &Request) -> Result<User, Status> {
+        let token = request.header("authorization").strip_prefix("Bearer ");
+        if request.user.name != ANONYMOUS || token.is_none() {
+            return Ok(request.user.clone().authenticated());
         }
+        self.authenticate(&Credentials { token: token.map(str::to_owned), certificate: None })
+    }
+}
+
+/// As whom a request wants to be taken. Models the headers of `transport.ImpersonationConfig`.
+fn impersonation(request: &Request) -> Impersonation {
+    let mut wanted = Impersonation {
+        user: request.header("impersonate-user").to_owned(),
+        uid: request.header("impersonate-uid").to_owned(),
+        ..Impersonation::default()
     };
-    Ok(cx)
+    for (key, value) in &request.headers {
+        let key = key.to_ascii_lowercase();
+        if key == "impersonate-group" {
+            wanted.groups.push(value.clone());
+        } else if let Some(extra) = key.strip_prefix("impersonate-extra-") {
+            let extra = path::segments(extra).and_then(|s| s.first().cloned()).unwrap_or_default();
+            wanted.extra.entry(extra).or_default().push(value.clone());
+        }
+    }
+    wanted
 }
 
 impl Call<'_> {
@@ -235,6 +272,11 @@ impl Call<'_> {
         let decoded = path::segments(&self.request.path);
         let Some(decoded) = decoded else { return Ok(page_not_found().into()) };
         let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+        if !matches!(segments.as_slice(), ["api", _, _, ..] | ["apis", _, _, _, ..]) {
+            let verb = self.method().to_ascii_lowercase();
+            let wish = Attributes::of_path(&verb, &self.request.path);
+            self.api.authorize(&self.cx, &wish)?;
+        }
         match segments.as_slice() {
             ["api", _, _, ..] | ["apis", _, _, _, ..] => self.resource(&segments),
             ["api" | "apis", ..] => Ok(self.discovery(&segments).into()),
@@ -268,6 +310,9 @@ impl Call<'_> {
 
     fn objects(&self, kind: &Rc<Kind>, target: &Target) -> Handled {
         let watch = self.parameters.flag("watch");
+        if !kind.is_stored() && self.method() != "POST" {
+            return Err(not_allowed());
+        }
         match (self.method(), target.name) {
             ("GET" | "HEAD", name) if watch => self.watch(kind, target, name),
             ("GET" | "HEAD", Some(name)) => self.get(kind, target, name),

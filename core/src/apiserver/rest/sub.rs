@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use super::{Call, Handled, not_allowed, page_not_found, path::Target};
 use crate::{
-    api::{Kind, Status},
-    apiserver::Subresource,
+    api::{
+        Kind, Status,
+        object::{from_value, to_value},
+    },
+    apiserver::{Attributes, Subresource},
 };
 
 type Handler = fn(&Call, &Rc<Kind>, &Target, &str) -> Handled;
@@ -27,6 +30,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("resize", other),
     ("scale", |call, kind, target, name| call.scale(kind, target, name)),
     ("status", status),
+    ("token", token),
 ];
 
 impl Call<'_> {
@@ -44,8 +48,10 @@ impl Call<'_> {
     }
 
     /// Whether the user may do this. Errors: Forbidden.
-    pub(super) fn permit(&self, _verb: &str, _kind: &Kind, _target: &Target) -> Result<(), Status> {
-        Ok(())
+    pub(super) fn permit(&self, verb: &str, kind: &Kind, target: &Target) -> Result<(), Status> {
+        let wish = Attributes::of(verb, kind, target.ns(), target.name.unwrap_or_default());
+        let wish = wish.of_subresource(target.subresource.unwrap_or_default());
+        self.api.authorize(&self.cx, &wish)
     }
 
     /// A success without an object, as subresources answer that only do something.
@@ -113,6 +119,18 @@ fn eviction(call: &Call, kind: &Rc<Kind>, target: &Target, name: &str) -> Handle
     let cx = call.cx.clone().dry_run(call.cx.dry_run || dry_run);
     call.api.evict(&cx, target.ns(), name, &options)?;
     call.success(201)
+}
+
+/// Models `pkg/registry/core/serviceaccount/storage/token.go`.
+fn token(call: &Call, kind: &Rc<Kind>, target: &Target, name: &str) -> Handled {
+    if call.method() != "POST" {
+        return Err(not_allowed());
+    }
+    call.permit("create", kind, target)?;
+    let value = call.value("TokenRequest")?;
+    let request = from_value(value).map_err(|error| Status::bad_request(error.to_string()))?;
+    let answer = to_value(&call.api.create_token(target.ns(), name, request)?);
+    Ok(call.document(201, &answer).into())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use k8s_openapi::{
     ByteString,
+    api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
     api::core::v1::{
         ConfigMap, DownwardAPIVolumeFile, KeyToPath, Secret, Volume as VolumeSpec, VolumeProjection,
     },
@@ -13,7 +14,6 @@ use super::atomic::File;
 use crate::{
     api::{KindId, Typed},
     kubelet::{Inner, worker::Worker},
-    runtime::digest,
 };
 
 /// The mode of files whose volume names none.
@@ -85,7 +85,7 @@ impl Inner {
         }
         if let Some(token) = &source.service_account_token {
             let audience = token.audience.as_deref();
-            let text = self.token(worker, audience, token.expiration_seconds.unwrap_or(3600));
+            let text = self.token(worker, audience, token.expiration_seconds.unwrap_or(3600))?;
             return Ok(vec![(token.path.clone(), Rc::new(text.into_bytes()), mode)]);
         }
         Err("projected sources of this type are not simulated on this node".into())
@@ -152,32 +152,31 @@ impl Inner {
         Ok(files)
     }
 
-    /// A service account's token: a JWT by its form, whose signature nobody can check.
-    fn token(&self, worker: &Worker, audience: Option<&str>, seconds: i64) -> String {
+    /// A service account's token, bound to the pod.
+    fn token(
+        &self,
+        worker: &Worker,
+        audience: Option<&str>,
+        seconds: i64,
+    ) -> Result<String, String> {
         let pod = worker.pod();
         let account = pod.spec.as_ref().and_then(|s| s.service_account_name.as_deref());
-        let account = account.unwrap_or("default");
-        let now = self.sim.now().as_secs();
-        let expires = now + u64::try_from(seconds).unwrap_or(3600);
-        let issuer = format!("https://kubernetes.default.svc.{}", self.config.cluster_domain);
-        let (ns, name, uid) = (&worker.namespace, &worker.name, &worker.uid);
-        let audience = audience.unwrap_or(&issuer);
-        let claims = format!(
-            "{{\"aud\":[\"{audience}\"],\"exp\":{expires},\"iat\":{now},\"iss\":\"{issuer}\",\
-             \"kubernetes.io\":{{\"namespace\":\"{ns}\",\"node\":{{\"name\":\"{}\"}},\
-             \"pod\":{{\"name\":\"{name}\",\"uid\":\"{uid}\"}},\
-             \"serviceaccount\":{{\"name\":\"{account}\"}}}},\"nbf\":{now},\
-             \"sub\":\"system:serviceaccount:{ns}:{account}\"}}",
-            self.node
-        );
-        let header = "{\"alg\":\"RS256\",\"kid\":\"sandbar\"}";
-        let url = |bytes: &[u8]| {
-            let text = crate::api::base64::encode(bytes).replace('+', "-").replace('/', "_");
-            text.trim_end_matches('=').to_string()
+        let bound = BoundObjectReference {
+            api_version: Some("v1".into()),
+            kind: Some("Pod".into()),
+            name: Some(worker.name.to_string()),
+            uid: Some(worker.uid.to_string()),
         };
-        let signature = digest::hex64([claims.as_str()]).repeat(4);
-        let parts = [header.as_bytes(), claims.as_bytes(), signature.as_bytes()];
-        parts.map(url).join(".")
+        let spec = TokenRequestSpec {
+            audiences: Some(audience.into_iter().map(str::to_string).collect()),
+            bound_object_ref: Some(bound),
+            expiration_seconds: Some(seconds),
+        };
+        let request = TokenRequest { spec: Some(spec), ..Default::default() };
+        let answer =
+            self.client.create_token(&worker.namespace, account.unwrap_or("default"), request);
+        let answer = answer.map_err(|error| format!("failed to fetch token: {error}"))?;
+        Ok(answer.status.and_then(|status| status.token).unwrap_or_default())
     }
 }
 
