@@ -157,7 +157,7 @@ kinds! {
     PersistentVolumeClaim "persistentvolumeclaims" ["pvc"]    namespaced []      ["status"];
     PersistentVolume      "persistentvolumes"      ["pv"]     cluster    []      ["status"];
     Pod                   "pods"                   ["po"]     namespaced ["all"]
-        ["attach" "binding" "eviction" "exec" "log" "portforward" "proxy" "status"];
+        ["attach" "binding" "ephemeralcontainers" "eviction" "exec" "log" "portforward" "proxy" "status"];
     ReplicationController "replicationcontrollers" ["rc"]     namespaced ["all"] ["scale" "status"];
     Secret                "secrets"                []         namespaced []      [];
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      ["token"];

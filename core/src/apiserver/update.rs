@@ -173,7 +173,11 @@ impl ApiServer {
                 strategy.prepare_update(&scx, &mut *new, &**old);
             }
             Subresource::Status => strategy.prepare_status_update(&mut *new, &**old),
-            Subresource::Other => {}
+            Subresource::Other => {
+                if let Some(pod) = new.downcast_mut::<Pod>() {
+                    strategy::pod::ephemeral::prepare(pod, &**old);
+                }
+            }
         }
         let counts = sub != Subresource::Status;
         if counts && strategy.spec_changed(&*new, &**old) == Some(true) {
@@ -182,6 +186,12 @@ impl ApiServer {
         }
         if new.equals(&**old) && !moved {
             return Ok(old.clone());
+        }
+        if let (Subresource::Other, Some(pod)) = (sub, new.downcast::<Pod>()) {
+            let errors = strategy::pod::ephemeral::validate(pod, &**old);
+            if !errors.is_empty() {
+                return Err(Status::invalid(kind, old.name(), errors));
+            }
         }
         if sub == Subresource::Main {
             self.check_update(&scx, kind, &*strategy, &mut *new, old)?;

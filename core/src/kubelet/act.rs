@@ -11,7 +11,7 @@ use super::{
     Inner,
     images::PAUSE_IMAGE,
     labels,
-    plan::{Health, Observed, Plan, Seen, SeenSandbox},
+    plan::{Health, Observed, Plan, Seen, SeenSandbox, as_container},
     start::StartError,
     worker::{Phase, Waiting, Worker},
 };
@@ -111,6 +111,13 @@ impl Inner {
                 false
             }
         };
+        let ephemeral = spec.ephemeral_containers.as_deref().unwrap_or_default();
+        for container in plan.ephemeral.iter().filter_map(|i| ephemeral.get(*i)) {
+            let container = as_container(container);
+            let field = format!("spec.ephemeralContainers{{{}}}", container.name);
+            let result = self.start_container(worker, &container, &field, sandbox).await;
+            note(&container.name, result);
+        }
         let init = spec.init_containers.as_deref().unwrap_or_default();
         let mut go_on = true;
         for container in plan.init.iter().filter_map(|i| init.get(*i)) {

@@ -47,7 +47,8 @@ fn choose(pod: &Pod, wanted: Option<&str>) -> Result<String, Status> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let Some(spec) = &pod.spec else { return Err(Status::internal("no spec")) };
     let init = spec.init_containers.iter().flatten();
-    let mut all = spec.containers.iter().chain(init).map(|c| c.name.as_str());
+    let ephemeral = spec.ephemeral_containers.iter().flatten().map(|c| c.name.as_str());
+    let mut all = spec.containers.iter().chain(init).map(|c| c.name.as_str()).chain(ephemeral);
     match (wanted.filter(|w| !w.is_empty()), spec.containers.as_slice()) {
         (Some(wanted), _) if all.any(|n| n == wanted) => Ok(wanted.to_string()),
         (Some(wanted), _) => {
@@ -69,7 +70,11 @@ impl NodeAgent for Agent {
         let (me, worker) = self.worker(pod)?;
         let name = choose(pod, options.container.as_deref())?;
         let status = worker.status.borrow().clone().unwrap_or_default();
-        let lists = [&status.container_statuses, &status.init_container_statuses];
+        let lists = [
+            &status.container_statuses,
+            &status.init_container_statuses,
+            &status.ephemeral_container_statuses,
+        ];
         let mut all = lists.into_iter().flatten().flatten();
         let of = all.find(|s| s.name == name);
         let id = log_container(&worker.name, &name, of, options.previous)

@@ -137,17 +137,25 @@ impl Inner {
         let pod = worker.pod();
         let spec = pod.spec.as_ref()?;
         let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-        all.find(|c| c.name == name).cloned()
+        let ephemeral = || {
+            let mut all = spec.ephemeral_containers.iter().flatten();
+            all.find(|c| c.name == name).map(super::plan::as_container)
+        };
+        all.find(|c| c.name == name).cloned().or_else(ephemeral)
     }
 
     /// `spec.containers{web}`
     pub fn field_of(&self, worker: &Worker, name: &str) -> String {
         let pod = worker.pod();
-        let is_init = pod
-            .spec
-            .as_ref()
-            .is_some_and(|s| s.init_containers.iter().flatten().any(|c| c.name == name));
-        format!("spec.{}{{{name}}}", if is_init { "initContainers" } else { "containers" })
+        let Some(spec) = &pod.spec else { return String::new() };
+        let list = if spec.init_containers.iter().flatten().any(|c| c.name == name) {
+            "initContainers"
+        } else if spec.ephemeral_containers.iter().flatten().any(|c| c.name == name) {
+            "ephemeralContainers"
+        } else {
+            "containers"
+        };
+        format!("spec.{list}{{{name}}}")
     }
 
     /// Runs a postStart or preStop hook to its end. Errors as `lifecycle/handlers.go` words them.

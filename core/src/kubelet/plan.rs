@@ -3,7 +3,7 @@
 //! Models `kuberuntime_manager.go`: `computePodActions`, `computeInitContainerActions`,
 //! `PodSandboxChanged`, `ShouldContainerBeRestarted`.
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec};
 
 use crate::runtime::{State, digest};
 
@@ -105,6 +105,43 @@ pub struct Plan {
     pub init: Vec<usize>,
     /// Containers to start, by place.
     pub start: Vec<usize>,
+    /// Ephemeral containers to start, by place.
+    pub ephemeral: Vec<usize>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_idle(&self) -> bool {
+        !self.kill_pod
+            && self.kill.is_empty()
+            && self.init.is_empty()
+            && self.start.is_empty()
+            && self.ephemeral.is_empty()
+    }
+}
+
+/// An ephemeral container as the ordinary one that it is to the runtime.
+pub fn as_container(of: &EphemeralContainer) -> Container {
+    Container {
+        name: of.name.clone(),
+        image: of.image.clone(),
+        command: of.command.clone(),
+        args: of.args.clone(),
+        working_dir: of.working_dir.clone(),
+        env: of.env.clone(),
+        env_from: of.env_from.clone(),
+        volume_mounts: of.volume_mounts.clone(),
+        volume_devices: of.volume_devices.clone(),
+        termination_message_path: of.termination_message_path.clone(),
+        termination_message_policy: of.termination_message_policy.clone(),
+        image_pull_policy: of.image_pull_policy.clone(),
+        security_context: of.security_context.clone(),
+        stdin: of.stdin,
+        stdin_once: of.stdin_once,
+        tty: of.tty,
+        resources: of.resources.clone(),
+        ..Container::default()
+    }
 }
 
 /// Tells whether a container's specification changed: only its name and image count.
@@ -167,6 +204,12 @@ pub fn plan(pod: &Pod, observed: &Observed) -> Plan {
         plan_new_sandbox(spec, observed, &mut plan);
         return plan;
     }
+    // Ephemeral containers are started once, whatever the others do, and never again.
+    for (index, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
+        if observed.container(&container.name).is_none() {
+            plan.ephemeral.push(index);
+        }
+    }
     let initialized = plan_init(spec, observed, &mut plan);
     if plan.kill_pod || !initialized {
         return plan;
@@ -202,6 +245,7 @@ pub fn plan(pod: &Pod, observed: &Observed) -> Plan {
     if kept == 0 && plan.start.is_empty() {
         plan.kill_pod = true;
         plan.init.clear();
+        plan.ephemeral.clear();
     }
     plan
 }

@@ -11,7 +11,8 @@ use crate::{
     client::EventType,
     machine::fs::Who,
     runtime::{
-        Container, ContainerSpec, EngineKind, Image, NetworkMode, PodLabels, Reference, State, Work,
+        Container, ContainerSpec, EngineKind, Image, NetworkMode, PidMode, PodLabels, Reference,
+        State, Work,
     },
     sim::Time,
 };
@@ -182,10 +183,29 @@ impl Inner {
                 NetworkMode::Host => NetworkMode::Host,
                 _ => NetworkMode::Container(sandbox.id.clone()),
             },
+            pids: self.pids(worker, spec, sandbox),
             read_only: security.and_then(|s| s.read_only_root_filesystem).unwrap_or(false),
             pod: Some(Rc::new(labels)),
             ..ContainerSpec::default()
         })
+    }
+
+    /// Whose processes a container sees: the node's, the pod's, its target's or its own.
+    fn pids(&self, worker: &Worker, spec: &Spec, sandbox: &Container) -> PidMode {
+        let pod = worker.pod();
+        let Some(of_pod) = &pod.spec else { return PidMode::Own };
+        if of_pod.host_pid == Some(true) {
+            return PidMode::Host;
+        }
+        if of_pod.share_process_namespace == Some(true) {
+            return PidMode::Container(sandbox.id.clone());
+        }
+        let ephemeral = of_pod.ephemeral_containers.iter().flatten();
+        let target = ephemeral
+            .filter(|c| c.name == spec.name)
+            .find_map(|c| c.target_container_name.clone())
+            .and_then(|name| self.newest(worker, &name));
+        target.map_or(PidMode::Own, |target| PidMode::Container(target.id.clone()))
     }
 
     /// Who the container runs as. Models `verifyRunAsNonRoot`.

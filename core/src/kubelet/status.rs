@@ -52,6 +52,16 @@ impl Inner {
             status.init_container_statuses =
                 Some(made.statuses(init, old.init_container_statuses.as_deref(), true));
         }
+        let ephemeral: Vec<_> =
+            spec.ephemeral_containers.iter().flatten().map(super::plan::as_container).collect();
+        if !ephemeral.is_empty() {
+            let old = old.ephemeral_container_statuses.as_deref();
+            let mut all = made.statuses(&ephemeral, old, false);
+            for one in &mut all {
+                (one.ready, one.started) = (false, None);
+            }
+            status.ephemeral_container_statuses = Some(all);
+        }
         self.addresses(&pod, worker, &engine, old, &mut status);
         let phase = phase(spec, &status, worker);
         status.phase = Some(phase.into());

@@ -259,8 +259,7 @@ impl Inner {
             return self.finished(worker);
         }
         self.put_status(worker, status);
-        if plan.kill_pod || !plan.kill.is_empty() || !plan.init.is_empty() || !plan.start.is_empty()
-        {
+        if !plan.is_idle() {
             self.run(worker, |me, worker| Box::pin(async move { me.act(&worker, plan).await }));
         }
     }

@@ -68,8 +68,8 @@ pub struct Machine {
     files: Files,
     env: RefCell<Env>,
     programs: ProgramFinder,
-    processes: RefCell<BTreeMap<u32, Rc<Process>>>,
-    last_pid: Cell<u32>,
+    /// What it sees of processes: its own table, or another machine's (a PID namespace).
+    pids: Rc<table::Pids>,
     started: Cell<Time>,
     changed: Notify,
     memory_changed: Notify,
@@ -80,14 +80,23 @@ impl Machine {
     /// A machine without processes. The first one that is started on it is process 1; when that
     /// ends, everything else on the machine is killed, and numbers begin anew.
     pub fn new(sim: &Sim, spec: MachineSpec) -> Rc<Machine> {
+        Machine::with_pids(sim, spec, Rc::default())
+    }
+
+    /// A machine whose processes stand in the table of another one and see what stands there, as
+    /// containers that share a PID namespace. When process 1 of the table ends, all in it are killed.
+    pub fn beside(sim: &Sim, spec: MachineSpec, other: &Machine) -> Rc<Machine> {
+        Machine::with_pids(sim, spec, other.pids.clone())
+    }
+
+    fn with_pids(sim: &Sim, spec: MachineSpec, pids: Rc<table::Pids>) -> Rc<Machine> {
         let machine = Rc::new(Machine {
             sim: sim.clone(),
             hostname: RefCell::new(spec.hostname),
             files: Files::new(sim, spec.fs),
             env: RefCell::new(Rc::new(spec.env)),
             programs: spec.programs,
-            processes: RefCell::default(),
-            last_pid: Cell::new(0),
+            pids,
             started: Cell::new(sim.now()),
             changed: Notify::default(),
             memory_changed: Notify::default(),

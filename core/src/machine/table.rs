@@ -1,6 +1,10 @@
 //! A machine's process table: starting, finding and ending processes.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
 
 use super::{
     Child, Command, Env, ExitStatus, Fd, FsError, Io, Machine, Proc, Process, ProcessObserver,
@@ -13,6 +17,13 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 
 /// Scripts may name scripts as interpreters this deep.
 const MAX_INTERPRETERS: usize = 4;
+
+/// The processes of a PID namespace, by number.
+#[derive(Default)]
+pub(super) struct Pids {
+    processes: RefCell<BTreeMap<u32, Rc<Process>>>,
+    last: Cell<u32>,
+}
 
 impl Machine {
     /// Starts a process from outside (a container's first, `docker exec`, a login). What the command
@@ -81,7 +92,7 @@ impl Machine {
         {
             tty.set_foreground(self, process.group.get());
         }
-        self.processes.borrow_mut().insert(pid, process.clone());
+        self.pids.processes.borrow_mut().insert(pid, process.clone());
         self.changed.notify();
         Proc { process, machine: self.clone(), args, io }
     }
@@ -107,12 +118,12 @@ impl Machine {
     }
 
     fn next_pid(&self) -> u32 {
-        if self.processes.borrow().is_empty() {
-            self.last_pid.set(0);
+        if self.pids.processes.borrow().is_empty() {
+            self.pids.last.set(0);
             self.started.set(self.sim.now());
         }
-        self.last_pid.set(self.last_pid.get() + 1);
-        self.last_pid.get()
+        self.pids.last.set(self.pids.last.get() + 1);
+        self.pids.last.get()
     }
 
     /// Takes an ended process out of the table.
@@ -120,11 +131,13 @@ impl Machine {
         if let Some(observer) = self.get::<ProcessObserver>() {
             (observer.ended)(process, status);
         }
-        self.processes.borrow_mut().remove(&process.pid);
+        self.pids.processes.borrow_mut().remove(&process.pid);
         if process.pid == 1 {
-            self.kill_all();
+            for other in self.processes() {
+                other.end(ExitStatus::Signal(Signal::Kill));
+            }
         } else {
-            for other in self.processes.borrow().values() {
+            for other in self.pids.processes.borrow().values() {
                 if other.parent.get() == process.pid {
                     other.parent.set(1);
                 }
@@ -133,33 +146,45 @@ impl Machine {
         self.changed.notify();
     }
 
+    /// The processes that run on this machine itself, with its files.
+    fn own(&self) -> Vec<Rc<Process>> {
+        let mut all = self.processes();
+        all.retain(|p| std::ptr::eq(p.machine.as_ptr(), self));
+        all
+    }
+
     /// Kills every process, as when power fails.
     pub fn kill_all(&self) {
-        let all: Vec<_> = self.processes.borrow().values().cloned().collect();
-        for process in all {
+        for process in self.own() {
             process.end(ExitStatus::Signal(Signal::Kill));
         }
     }
 
-    /// The processes, by number.
+    /// The processes that can be seen, by number.
     pub fn processes(&self) -> Vec<Rc<Process>> {
-        self.processes.borrow().values().cloned().collect()
+        self.pids.processes.borrow().values().cloned().collect()
     }
 
     /// A process by number.
     pub fn process(&self, pid: u32) -> Option<Rc<Process>> {
-        self.processes.borrow().get(&pid).cloned()
+        self.pids.processes.borrow().get(&pid).cloned()
     }
 
     /// Whether a process group has a process.
     pub fn has_group(&self, group: u32) -> bool {
-        self.processes.borrow().values().any(|p| p.group.get() == group)
+        self.pids.processes.borrow().values().any(|p| p.group.get() == group)
     }
 
     /// Sends a signal to all processes of a group.
     pub fn signal_group(&self, group: u32, signal: Signal) {
-        let members: Vec<_> =
-            self.processes.borrow().values().filter(|p| p.group.get() == group).cloned().collect();
+        let members: Vec<_> = self
+            .pids
+            .processes
+            .borrow()
+            .values()
+            .filter(|p| p.group.get() == group)
+            .cloned()
+            .collect();
         for process in members {
             process.signal(signal, false);
         }
@@ -167,7 +192,7 @@ impl Machine {
 
     /// Bytes of memory that all processes use.
     pub fn memory(&self) -> u64 {
-        self.processes.borrow().values().map(|p| p.memory()).sum()
+        self.own().iter().map(|p| p.memory()).sum()
     }
 
     /// Where a command's file is: the name itself if it holds a `/`, else the first executable of

@@ -52,6 +52,8 @@ pub struct ContainerSpec {
     pub cpu_limit: Option<u64>,
     /// Its network.
     pub network: NetworkMode,
+    /// Whose processes it sees.
+    pub pids: PidMode,
     /// Ports of the machine that lead to it.
     pub ports: Vec<PortBinding>,
     /// What is done when it exits.
@@ -64,6 +66,18 @@ pub struct ContainerSpec {
     pub privileged: bool,
     /// What the kubelet knows it by.
     pub pod: Option<Rc<PodLabels>>,
+}
+
+/// Whose processes a container sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PidMode {
+    /// Its own.
+    #[default]
+    Own,
+    /// Those of another container too, by its id.
+    Container(String),
+    /// Those of the machine that the engine runs on.
+    Host,
 }
 
 /// What the kubelet finds its containers by: the labels that it gives them, typed.

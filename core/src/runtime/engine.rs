@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     Container, ContainerSpec, Image, ImageStore, Registries, State,
-    container::{NetworkMode, Status},
+    container::{NetworkMode, PidMode, Status},
     digest,
     log::Log,
     network::Networks,
@@ -342,10 +342,16 @@ impl Engine {
         if spec.tty {
             env.insert("TERM".into(), "xterm".into());
         }
-        let machine = Machine::new(
-            &self.0.sim,
-            MachineSpec { hostname, fs, env: BTreeMap::new(), programs: self.0.programs },
-        );
+        let made = MachineSpec { hostname, fs, env: BTreeMap::new(), programs: self.0.programs };
+        let beside = match &spec.pids {
+            PidMode::Own => None,
+            PidMode::Host => self.machine(),
+            PidMode::Container(id) => self.get(id).map(|other| other.machine.clone()),
+        };
+        let machine = match beside {
+            Some(other) => Machine::beside(&self.0.sim, made, &other),
+            None => Machine::new(&self.0.sim, made),
+        };
         for mount in &spec.mounts {
             machine.files().mount(&mount.at, mount.fs.clone(), &mount.sub, mount.read_only);
         }

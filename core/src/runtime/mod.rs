@@ -24,8 +24,8 @@ mod users;
 mod words;
 
 pub use container::{
-    Container, ContainerSpec, Mount, NetworkMode, PodLabels, PortBinding, RestartPolicy, State,
-    Status,
+    Container, ContainerSpec, Mount, NetworkMode, PidMode, PodLabels, PortBinding, RestartPolicy,
+    State, Status,
 };
 pub use engine::{Engine, EngineConfig, EngineError, EngineKind, EngineWatch, EventKind};
 pub use image::{Image, ImageConfig, ImageDef, Layer, LayerCx, LayerDef};

@@ -225,6 +225,7 @@ impl Engine {
             inner.halt(); // a machine in a container takes its own containers with it
         }
         *container.process.borrow_mut() = None;
+        container.machine.kill_all(); // its group, where its first process was not number 1
         let tasks = container.watcher.take();
         container.log.close();
         container.stdin.take();

@@ -3,7 +3,8 @@
 //! Models `pkg/apis/core/v1/defaults.go`.
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, HTTPGetAction, Lifecycle, Pod, PodSpec, Probe, Volume,
+    Container, ContainerPort, EphemeralContainer, HTTPGetAction, Lifecycle, Pod, PodSpec, Probe,
+    Volume,
 };
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -79,6 +80,22 @@ fn empty_lists(spec: &mut PodSpec) {
         drop(&mut c.env_from);
         drop(&mut c.ports);
         drop(&mut c.volume_mounts);
+    }
+}
+
+/// The defaults of an ephemeral container.
+pub fn ephemeral(c: &mut EphemeralContainer) {
+    if c.image_pull_policy.as_deref().is_none_or(str::is_empty) {
+        let latest = is_latest(c.image.as_deref().unwrap_or_default());
+        c.image_pull_policy = Some(if latest { "Always" } else { "IfNotPresent" }.into());
+    }
+    text(&mut c.termination_message_path, "/dev/termination-log");
+    text(&mut c.termination_message_policy, "File");
+    c.resources.get_or_insert_default();
+    for list in [&mut c.command, &mut c.args] {
+        if list.as_ref().is_some_and(Vec::is_empty) {
+            *list = None;
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod containers;
 pub mod defaults;
+pub mod ephemeral;
 pub mod placement;
 mod probes;
 pub mod qos;

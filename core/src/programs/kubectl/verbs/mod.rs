@@ -10,6 +10,7 @@ mod cluster_info;
 mod config;
 mod cp;
 mod create;
+mod debug;
 mod delete;
 mod describe;
 mod diff;
@@ -76,7 +77,7 @@ pub static ROOT: Command = Command {
         &simple::PROXY,
         &cp::COMMAND,
         &auth::COMMAND,
-        &simple::DEBUG,
+        &debug::COMMAND,
         &events::COMMAND,
         &diff::COMMAND,
         &apply::COMMAND,

@@ -22,7 +22,6 @@ macro_rules! absent {
 
 absent! {
     CERTIFICATE "certificate" "Approve or deny requests for certificates" "certificate requests are";
-    DEBUG "debug" "Look into pods with debugging containers" "debugging containers are";
     KUSTOMIZE "kustomize" "Build objects from a folder with a kustomization" "kustomize is";
     PROXY "proxy" "Offer the API on a local port" "kubectl proxy is";
 }
