@@ -2,8 +2,8 @@
 
 use k8s_openapi::{
     api::core::v1::{
-        Container, ContainerPort, ContainerState, ContainerStatus, EnvVar, ObjectFieldSelector,
-        Pod, Probe, ResourceFieldSelector, ResourceRequirements,
+        Container, ContainerPort, ContainerState, ContainerStatus, EnvVar, EphemeralContainer,
+        ObjectFieldSelector, Pod, Probe, ResourceFieldSelector, ResourceRequirements,
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
@@ -49,6 +49,23 @@ pub fn list(
         env_from(c, w);
         env(c, pod, w);
         mounts(c, w);
+    }
+}
+
+/// An ephemeral container as the ordinary one that it is shown as.
+pub fn of_ephemeral(of: &EphemeralContainer) -> Container {
+    Container {
+        name: of.name.clone(),
+        image: of.image.clone(),
+        command: of.command.clone(),
+        args: of.args.clone(),
+        env: of.env.clone(),
+        env_from: of.env_from.clone(),
+        volume_mounts: of.volume_mounts.clone(),
+        volume_devices: of.volume_devices.clone(),
+        security_context: of.security_context.clone(),
+        resources: of.resources.clone(),
+        ..Container::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kubectl describe pod`. Models `describePod`.
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
 
 use super::{
     Cx, Writer,
@@ -43,6 +43,12 @@ pub fn describe(cx: &Cx, object: &dyn Object, w: &mut Writer) {
     }
     let statuses = status.container_statuses.as_deref().unwrap_or_default();
     containers::list("Containers", &spec.containers, statuses, Some(pod), "", w);
+    let ephemeral: Vec<Container> =
+        spec.ephemeral_containers.iter().flatten().map(containers::of_ephemeral).collect();
+    if !ephemeral.is_empty() {
+        let statuses = status.ephemeral_container_statuses.as_deref().unwrap_or_default();
+        containers::list("Ephemeral Containers", &ephemeral, statuses, Some(pod), "", w);
+    }
     conditions(spec, status, w);
     volumes::list(spec.volumes.as_deref().unwrap_or_default(), "", w);
     w.put(0, format_args!("QoS Class:\t{}\n", text(&status.qos_class)));
