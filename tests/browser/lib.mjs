@@ -14,9 +14,9 @@ export const launch = () =>
 
 // Opens the page in a fresh profile. `page.complaints` gathers what must not happen: errors, and
 // requests to anywhere but the page's own host. `before` is called before the page is loaded.
-export async function open(browser, { scheme = "light", width = 1280, height = 720, at = url, before } = {}) {
+export async function open(browser, { scheme = "light", width = 1280, height = 720, at = url, before, workers = "block" } = {}) {
   const context = await browser.newContext({
-    colorScheme: scheme, viewport: { width, height }, serviceWorkers: "block",
+    colorScheme: scheme, viewport: { width, height }, serviceWorkers: workers,
     permissions: ["clipboard-read", "clipboard-write"],
   });
   const page = await context.newPage();

@@ -92,3 +92,18 @@ test("everything it loads has a name that is relative or its own", async () => {
   for (const [, name] of html.matchAll(/(?:src|href)="([^"]+)"/g))
     assert.doesNotMatch(name, /^(\/|https?:)/, `index.html names ${name}`);
 });
+
+test("works on with the network cut: the engine runs, the editor opens, a reload comes up", async () => {
+  const page = await open(browser, { workers: "allow" });
+  const terminal = new Terminal(page);
+  await terminal.sees(/[$#]$/);
+  await page.waitForFunction(() => navigator.serviceWorker.controller, null, { timeout: 60_000 });
+  await page.context().setOffline(true);
+  await terminal.run("edit notes.yaml", /[$#]$/);
+  await page.locator(".cm-content").first().waitFor();
+  await page.reload();
+  await terminal.run("minikube start", /Done! kubectl is now configured[^]*[$#]$/, 60);
+  await terminal.run("kubectl get nodes", /minikube +(Not)?Ready/);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});

@@ -15,4 +15,10 @@ if ("serviceWorker" in navigator && window.isSecureContext && !location.search.i
   addEventListener("load", () => {
     setTimeout(() => navigator.serviceWorker.register("./sw.js").catch(() => {}), 1500);
   });
+} else {
+  // No cache to rely on (plain http from another machine): what is loaded later is fetched while
+  // the network is there, so that the page goes on working when it is cut.
+  addEventListener("load", () => setTimeout(() => {
+    for (const later of [import("./editor"), import("./terminal-extras")]) later.catch(() => {});
+  }, 5000));
 }
