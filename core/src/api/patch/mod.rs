@@ -36,6 +36,16 @@ pub fn apply(
     }
 }
 
+/// [`PatchType::Strategic`], of whatever kind the document is.
+pub fn strategic(document: Value, patch: Value) -> Result<Value, String> {
+    strategic::apply(document, patch)
+}
+
+/// [`PatchType::Json`], of whatever kind the document is.
+pub fn json(document: Value, patch: &Value) -> Result<Value, String> {
+    json_patch::apply(document, patch)
+}
+
 /// RFC 7386.
 pub fn merge(target: Value, patch: Value) -> Value {
     let Value::Object(patch) = patch else { return patch };

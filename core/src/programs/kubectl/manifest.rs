@@ -19,7 +19,7 @@ pub const FLAGS: &[Flag] = &[
         "Files, folders or addresses that hold the objects; - is standard input.",
     )
     .short("f"),
-    Flag::str("kustomize", "", "A folder to build with kustomize. Not simulated.").short("k"),
+    Flag::str("kustomize", "", "A folder with a kustomization to build.").short("k"),
     Flag::bool("recursive", false, "Go into the folders of the folder named by --filename.")
         .short("R"),
 ];
@@ -33,7 +33,7 @@ pub const FILENAME: Flag = Flag::slice(
 
 /// `-k` alone.
 pub const KUSTOMIZE: Flag =
-    Flag::str("kustomize", "", "A folder to build with kustomize. Not simulated.").short("k");
+    Flag::str("kustomize", "", "A folder with a kustomization to build.").short("k");
 
 /// `-R` of verbs that go into folders unless told not to.
 pub const RECURSIVE: Flag =
@@ -93,10 +93,7 @@ async fn read_all(
     validate: bool,
     found: &mut Vec<Manifest>,
 ) -> Result<(), Error> {
-    if !p.str("kustomize").is_empty() {
-        return Err(Error::plain("kustomize is not simulated in this sandbox"));
-    }
-    for (source, text) in texts(cx, p.list("filename"), p.bool("recursive")).await? {
+    for (source, text) in sources(cx, p).await? {
         let (documents, error) = yaml::documents(&text);
         for document in documents.into_iter().filter(|d| !d.is_null()) {
             for object in flatten(document) {
@@ -115,7 +112,7 @@ async fn read_all(
 pub async fn read_local(cx: &Cx, p: &Parsed) -> Result<Vec<Manifest>, Error> {
     let kinds = crate::api::KindTable::default();
     let mut found = Vec::new();
-    for (source, text) in texts(cx, p.list("filename"), p.bool("recursive")).await? {
+    for (source, text) in sources(cx, p).await? {
         let (documents, error) = yaml::documents(&text);
         for object in documents.into_iter().filter(|d| !d.is_null()).flat_map(flatten) {
             check_type(&object, &source, false)?;
@@ -200,6 +197,8 @@ fn check_type(object: &Value, source: &str, validate: bool) -> Result<(), Error>
     let has = |key: &str| object.get(key).and_then(Value::as_str).is_some_and(|s| !s.is_empty());
     let fault = if !object.is_object() {
         "invalid object to validate"
+    } else if !has("kind") && !has("apiVersion") {
+        "[apiVersion not set, kind not set]"
     } else if !has("kind") {
         "kind not set"
     } else if !has("apiVersion") {
@@ -227,6 +226,25 @@ fn check_type(object: &Value, source: &str, validate: bool) -> Result<(), Error>
         let text = crate::api::json::compact(object);
         format!("unable to decode {file}: Object 'apiVersion' is missing in '{text}'")
     }))
+}
+
+/// What `-f` or `-k` names: sources and their texts.
+async fn sources(cx: &Cx, p: &Parsed) -> Result<Vec<(String, String)>, Error> {
+    let folder = p.str("kustomize");
+    if folder.is_empty() {
+        return texts(cx, p.list("filename"), p.bool("recursive")).await;
+    }
+    if !p.list("filename").is_empty() {
+        return Err(Error::plain("only one of -f or -k can be specified"));
+    }
+    if p.changed("recursive") && p.bool("recursive") {
+        return Err(Error::plain("the -k flag can't be used with -f or -R"));
+    }
+    let built = super::kustomize::build(cx, folder, true)?;
+    for warning in &built.warnings {
+        cx.err(&format!("{warning}\n")).await;
+    }
+    Ok(vec![(folder.to_owned(), built.text())])
 }
 
 /// Sources and their texts.

@@ -13,6 +13,7 @@ pub mod describe;
 pub mod error;
 pub mod flags;
 pub mod kubeconfig;
+pub mod kustomize;
 pub mod manifest;
 pub mod output;
 pub mod pods;

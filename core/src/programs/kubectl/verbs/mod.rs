@@ -22,6 +22,7 @@ mod explain;
 mod expose;
 mod get;
 mod kuberc;
+mod kustomize;
 mod label;
 mod logs;
 mod nodes;
@@ -84,7 +85,7 @@ pub static ROOT: Command = Command {
         &patch::COMMAND,
         &replace::COMMAND,
         &wait::COMMAND,
-        &simple::KUSTOMIZE,
+        &kustomize::COMMAND,
         &label::LABEL,
         &label::ANNOTATE,
         &plugin::COMMAND,

@@ -1,4 +1,4 @@
-//! Verbs that mostly say what the sandbox does not have: `kustomize`, `debug`, `proxy`,
+//! Verbs that mostly say what the sandbox does not have: `debug`, `proxy`,
 //! `certificate`.
 
 use crate::programs::kubectl::{Error, flags::Command};
@@ -22,6 +22,5 @@ macro_rules! absent {
 
 absent! {
     CERTIFICATE "certificate" "Approve or deny requests for certificates" "certificate requests are";
-    KUSTOMIZE "kustomize" "Build objects from a folder with a kustomization" "kustomize is";
     PROXY "proxy" "Offer the API on a local port" "kubectl proxy is";
 }
