@@ -1,4 +1,4 @@
-//! Verbs that mostly say what the sandbox does not have: `debug`, `proxy`,
+//! Verbs that mostly say what the sandbox does not have: `proxy`,
 //! `certificate`.
 
 use crate::programs::kubectl::{Error, flags::Command};
