@@ -225,7 +225,8 @@ async fn kubelet(proc: Proc) -> i32 {
         proc.eprint("E validate service connection: docker is not running\n").await;
         return 1;
     };
-    let client = Client::system(&node.cluster.api, &format!("node:{}", node.name));
+    let client =
+        Client::system(&node.cluster.api, &format!("node:{}", node.name)).managed_by("kubelet");
     let static_pods = match manifests(&proc, &client) {
         Ok(pods) => pods,
         Err(error) => {

@@ -2,8 +2,11 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use super::{Error, error::host_of, flags::Parsed, kubeconfig};
 use crate::{
+    api::ObjRef,
     client::{Client, directory::Directory},
     machine::Proc,
 };
@@ -26,6 +29,15 @@ pub struct Conn {
     pub namespace_given: bool,
     /// The server's URL.
     pub server: String,
+    /// Whether objects are wanted with `metadata.managedFields`.
+    pub managed_fields: bool,
+}
+
+impl Conn {
+    /// An object as the server sends it; without managed fields unless they were asked for.
+    pub fn value(&self, object: &ObjRef) -> Value {
+        if self.managed_fields { self.client.full_value(&**object) } else { object.to_value() }
+    }
 }
 
 impl Cx {
@@ -67,7 +79,8 @@ impl Cx {
         };
         let client = client?;
         let kubeconfig::Target { server, namespace, namespace_given, .. } = target;
-        Ok(Conn { client, namespace, namespace_given, server })
+        let managed_fields = parsed.bool("show-managed-fields");
+        Ok(Conn { client, namespace, namespace_given, server, managed_fields })
     }
 
     /// A line as klog writes it, for what kubectl's libraries log.

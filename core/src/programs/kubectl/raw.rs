@@ -166,7 +166,11 @@ fn objects(
     let kind = kind.ok_or_else(missing)?;
     match rest {
         [] => list(conn, &kind, namespace, query),
-        [name] => Ok(conn.client.get_any(kind.id, namespace.unwrap_or(""), name)?.to_value()),
+        [name] => Ok(conn.client.full_value(&*conn.client.get_any(
+            kind.id,
+            namespace.unwrap_or(""),
+            name,
+        )?)),
         _ => Err(missing()),
     }
 }
@@ -181,7 +185,7 @@ fn list(conn: &Conn, kind: &Kind, namespace: Option<&str>, query: &str) -> Resul
         fields: FieldSelector::parse(&parameter("fieldSelector")).map_err(Status::bad_request)?,
     };
     let found = conn.client.list_any(kind.id, namespace, &options)?;
-    let items: Vec<Value> = found.iter().map(|o| o.to_value()).collect();
+    let items: Vec<Value> = found.iter().map(|o| conn.client.full_value(&**o)).collect();
     Ok(json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
         "metadata": {"resourceVersion": conn.client.revision().to_string()}, "items": items}))
 }

@@ -64,7 +64,7 @@ pub async fn find(
             let mut object = manifest.object;
             if latest {
                 match conn.client.get_any(manifest.kind.id, &namespace, &name) {
-                    Ok(current) => object = current.to_value(),
+                    Ok(current) => object = conn.value(&current),
                     Err(e) => {
                         errors.push(e.into());
                         continue;
@@ -120,7 +120,7 @@ pub fn fetch(conn: &Conn, selected: &Selected, query: &Query) -> (Vec<Thing>, Ve
         namespace: object.namespace().to_owned(),
         name: object.name().to_owned(),
         source: String::new(),
-        object: object.to_value(),
+        object: conn.value(&object),
     };
     (found.into_iter().map(thing).collect(), errors)
 }

@@ -146,7 +146,7 @@ async fn scale(
         Ok(made) => made,
         Err(error) => return older(p, error),
     };
-    write::report(cx, p, &made.to_value(), "autoscaled", dry_run).await
+    write::report(cx, p, &conn.value(&made), "autoscaled", dry_run).await
 }
 
 /// The server refused: the older version of the API is tried where it can say the same, which then

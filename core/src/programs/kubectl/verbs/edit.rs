@@ -230,7 +230,7 @@ async fn save(
         cx.warnings(conn).await;
         match result {
             Ok(object) => {
-                write::report(cx, p, &object.to_value(), "edited", DryRun::No).await?;
+                write::report(cx, p, &conn.value(&object), "edited", DryRun::No).await?;
             }
             Err(e) if e.is_not_found() => {
                 cx.err(&format!(

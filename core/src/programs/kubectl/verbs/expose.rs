@@ -91,7 +91,7 @@ async fn expose(
         crate::client::FieldValidation::Warn,
     );
     cx.warnings(conn).await;
-    reports.add(cx, &made?.to_value()).await
+    reports.add(cx, &conn.value(&made?)).await
 }
 
 fn service(p: &Parsed, thing: &Thing) -> Result<Value, Error> {

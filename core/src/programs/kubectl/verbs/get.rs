@@ -296,7 +296,7 @@ async fn generic(
         return Error::collect(errors);
     }
     let mut values: Vec<Value> =
-        groups.iter().flat_map(|(_, objects)| objects).map(|o| o.to_value()).collect();
+        groups.iter().flat_map(|(_, objects)| objects).map(|o| conn.value(o)).collect();
     if p.bool("ignore-not-found") && values.is_empty() {
         return Error::collect(errors);
     }
@@ -435,7 +435,7 @@ impl Show {
             self.tables.print(&table, &self.options, &mut self.out);
             return Ok(String::new());
         };
-        let mut value = object.to_value();
+        let mut value = conn.value(object);
         if self.events && !printer.is_name() {
             output::strip_managed_fields(&mut value);
             value = json!({"type": word, "object": value});

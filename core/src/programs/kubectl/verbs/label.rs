@@ -246,7 +246,7 @@ async fn update(
         let change = (PatchType::Merge, &diff);
         let result = conn.client.patch(thing.kind.id, thing.key(), change, Subresource::Main);
         cx.warnings(conn).await;
-        object = result?.to_value();
+        object = conn.value(&result?);
     }
     write::report(cx, p, &object, message, dry_run).await
 }

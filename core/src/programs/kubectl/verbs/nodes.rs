@@ -364,7 +364,7 @@ async fn taint(cx: Cx, p: Parsed) -> Result<(), Error> {
             let diff = (PatchType::Merge, &diff);
             let result = conn.client.patch(Node::ID, ("", &thing.name), diff, Subresource::Main);
             cx.warnings(&conn).await;
-            object = result?.to_value();
+            object = conn.value(&result?);
         }
         write::report(&cx, &p, &object, word, dry_run).await?;
     }

@@ -97,7 +97,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             let change = (patch_type, &change);
             let result = conn.client.patch(thing.kind.id, thing.key(), change, sub);
             cx.warnings(&conn).await;
-            result.map(|o| o.to_value()).map_err(|e| match e.reason {
+            result.map(|o| conn.value(&o)).map_err(|e| match e.reason {
                 "UnsupportedMediaType" => Error::plain(format!(
                     "application/strategic-merge-patch+json is not supported by {}, Kind={}: {}",
                     thing.kind.api_version(),

@@ -118,11 +118,16 @@ fn put(
             let replicas = write::at(&object, &["spec", "replicas"]).and_then(Value::as_i64);
             let replicas = i32::try_from(replicas.unwrap_or(0)).unwrap_or(i32::MAX);
             let key = (manifest.namespace(), manifest.name());
-            return Ok(conn.client.set_scale(manifest.kind.id, key, replicas, None)?.to_value());
+            return Ok(conn.value(&conn.client.set_scale(
+                manifest.kind.id,
+                key,
+                replicas,
+                None,
+            )?));
         }
         write::Part::Resize => return Err(write::not_here("resize")),
     };
-    Ok(conn.client.update_value(manifest.kind.id, object, validation, sub)?.to_value())
+    Ok(conn.value(&conn.client.update_value(manifest.kind.id, object, validation, sub)?))
 }
 
 /// `--force`: deletes what is there, waits until it is gone, and creates.
@@ -161,7 +166,7 @@ async fn anew(
         let (id, namespace) = (manifest.kind.id, manifest.namespace());
         let made = conn.client.create_value(id, namespace, object, validation);
         cx.warnings(conn).await;
-        reports.add(cx, &made?.to_value()).await?;
+        reports.add(cx, &conn.value(&made?)).await?;
     }
     if manifests.is_empty() {
         return Err(Error::plain("no objects passed to replace"));

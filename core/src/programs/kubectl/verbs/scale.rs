@@ -120,5 +120,5 @@ async fn scale(
         super::waiting::until(cx, conn, thing, p.duration("timeout"), |v| v.is_none_or(done))
             .await?;
     }
-    Ok(scaled.to_value())
+    Ok(conn.value(&scaled))
 }

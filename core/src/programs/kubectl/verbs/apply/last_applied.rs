@@ -135,7 +135,7 @@ async fn set(cx: Cx, p: Parsed) -> Result<(), Error> {
             let (key, patch) = ((manifest.namespace(), manifest.name()), noting(&text));
             let change = (PatchType::Merge, &patch);
             let client = conn.client.managed_by("kubectl");
-            object = client.patch(manifest.kind.id, key, change, Subresource::Main)?.to_value();
+            object = conn.value(&client.patch(manifest.kind.id, key, change, Subresource::Main)?);
         }
         write::report(&cx, &p, &object, "configured", dry_run).await?;
     }
@@ -194,7 +194,7 @@ async fn change(cx: Cx, p: Parsed) -> Result<(), Error> {
         let patch = noting(&write::last_applied(&new));
         let change = (PatchType::Merge, &patch);
         let after = conn.client.patch(thing.kind.id, thing.key(), change, Subresource::Main)?;
-        write::report(&cx, &p, &after.to_value(), "edited", DryRun::No).await?;
+        write::report(&cx, &p, &conn.value(&after), "edited", DryRun::No).await?;
     }
     Ok(())
 }

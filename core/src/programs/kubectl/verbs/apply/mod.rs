@@ -221,7 +221,7 @@ async fn apply(
                     conn.client.create_value(manifest.kind.id, namespace, object, validation);
                 cx.warnings(conn).await;
                 let about = |e| Error::from(e).about_source("creating", &manifest.source);
-                object = made.map_err(about)?.to_value();
+                object = conn.value(&made.map_err(about)?);
             }
             report(cx, p, &object, "created", dry_run).await?;
             return Ok(object);
@@ -258,7 +258,7 @@ async fn apply(
         let result = client.patch(manifest.kind.id, key, (patch_type, &change), Subresource::Main);
         cx.warnings(conn).await;
         match result {
-            Ok(object) => object.to_value(),
+            Ok(object) => conn.value(&object),
             Err(e) if p.bool("force") && (e.is_conflict() || e.reason == "Invalid") => {
                 recreate(cx, conn, p, manifest, modified, validation).await?
             }
@@ -348,5 +348,5 @@ async fn recreate(
     super::waiting::until(cx, conn, &thing, p.duration("timeout"), |v| v.is_none()).await?;
     let made = conn.client.create_value(manifest.kind.id, namespace, object, validation)?;
     cx.warnings(conn).await;
-    Ok(made.to_value())
+    Ok(conn.value(&made))
 }

@@ -105,7 +105,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             );
             cx.warnings(&conn).await;
             match made {
-                Ok(made) => object = made.to_value(),
+                Ok(made) => object = conn.value(&made),
                 Err(e) => {
                     errors.push(Error::from(e).about_source("creating", &manifest.source));
                     continue;

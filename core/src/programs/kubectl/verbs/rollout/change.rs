@@ -69,7 +69,7 @@ async fn run(cx: Cx, p: Parsed, change: Change, word: &str) -> Result<(), Error>
         let result = conn.client.patch(thing.kind.id, thing.key(), diff, Subresource::Main);
         cx.warnings(&conn).await;
         match result {
-            Ok(object) => write::report(&cx, &p, &object.to_value(), word, DryRun::No).await?,
+            Ok(object) => write::report(&cx, &p, &conn.value(&object), word, DryRun::No).await?,
             Err(e) => errors.push(Error::plain(format!("failed to patch: {e}"))),
         }
     }

@@ -152,7 +152,7 @@ async fn send(
         let diff = (PatchType::Strategic, &diff);
         let result = conn.client.patch(thing.kind.id, thing.key(), diff, Subresource::Main);
         cx.warnings(conn).await;
-        object = result.map_err(|e| Error::plain(format!("{failed} {e}")))?.to_value();
+        object = conn.value(&result.map_err(|e| Error::plain(format!("{failed} {e}")))?);
     }
     write::report(cx, p, &object, word, dry_run).await
 }
