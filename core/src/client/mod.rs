@@ -317,6 +317,10 @@ impl Client {
         force: bool,
         sub: Subresource,
     ) -> Result<(ObjRef, bool), Status> {
+        self.may("patch", kind, key, self.part(kind, sub))?;
+        if sub == Subresource::Main && self.api.store().get(kind, key.0, key.1).is_none() {
+            self.may("create", kind, key, "")?;
+        }
         self.api.apply(&self.cx, kind, key, config, (force, sub))
     }
 

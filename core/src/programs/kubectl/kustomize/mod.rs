@@ -52,3 +52,6 @@ pub fn build(cx: &Cx, folder: &str, within: bool) -> Result<Built, Error> {
     let objects = all.into_iter().map(|res| res.value).collect();
     Ok(Built { objects, warnings: loader.warnings })
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,8 +77,12 @@ fn one(value: &mut Value, kind: &str, candidates: &[Candidate], referrer: &(Stri
             }
             if let Some(found) = find(candidates, kind, text("name"), None, &referrer.1) {
                 let moved = !found.namespace.is_empty();
-                let known = found.was.iter().any(|(_, ns)| ns == text("namespace"));
-                if known || text("namespace").is_empty() || text("namespace") == found.namespace {
+                let said = match text("namespace") {
+                    "default" => "",
+                    namespace => namespace,
+                };
+                let known = found.was.iter().any(|(_, ns)| ns == said || ns == "default");
+                if known || said.is_empty() || said == found.namespace {
                     map.insert("name".into(), found.name.clone().into());
                     if moved {
                         map.insert("namespace".into(), found.namespace.clone().into());
