@@ -238,6 +238,11 @@ impl FieldError {
         Self::make(field, "FieldManagerConflict", format!("conflict with {manager}"))
     }
 
+    /// A cause that is about no field.
+    pub fn cause(reason: &'static str, message: &str) -> Self {
+        Self::make("", reason, message.to_string())
+    }
+
     fn make(field: impl Into<String>, reason: &'static str, detail: String) -> Self {
         FieldError { field: field.into(), reason, detail }
     }

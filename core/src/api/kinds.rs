@@ -10,8 +10,8 @@ use k8s_openapi::{
     Resource,
     api::{
         apps::v1::*, authentication::v1::*, authorization::v1::*, batch::v1::*,
-        coordination::v1::*, core::v1::*, discovery::v1::*, rbac::v1::*, scheduling::v1::*,
-        storage::v1::*,
+        coordination::v1::*, core::v1::*, discovery::v1::*, networking::v1::*, policy::v1::*,
+        rbac::v1::*, scheduling::v1::*, storage::v1::*,
     },
 };
 use serde_json::Value;
@@ -152,13 +152,16 @@ kinds! {
     ConfigMap             "configmaps"             ["cm"]     namespaced []      [];
     Endpoints             "endpoints"              ["ep"]     namespaced []      [];
     Event                 "events"                 ["ev"]     namespaced []      [];
+    LimitRange            "limitranges"            ["limits"] namespaced []      [];
     Namespace             "namespaces"             ["ns"]     cluster    []      ["finalize" "status"];
     Node                  "nodes"                  ["no"]     cluster    []      ["status"];
     PersistentVolumeClaim "persistentvolumeclaims" ["pvc"]    namespaced []      ["status"];
     PersistentVolume      "persistentvolumes"      ["pv"]     cluster    []      ["status"];
     Pod                   "pods"                   ["po"]     namespaced ["all"]
         ["attach" "binding" "ephemeralcontainers" "eviction" "exec" "log" "portforward" "proxy" "status"];
+    PodTemplate           "podtemplates"           []         namespaced []      [];
     ReplicationController "replicationcontrollers" ["rc"]     namespaced ["all"] ["scale" "status"];
+    ResourceQuota         "resourcequotas"         ["quota"]  namespaced []      ["status"];
     Secret                "secrets"                []         namespaced []      [];
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      ["token"];
     Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
@@ -177,6 +180,10 @@ kinds! {
     Job                   "jobs"                   []         namespaced ["all"] ["status"];
     Lease                 "leases"                 []         namespaced []      [];
     EndpointSlice         "endpointslices"         []         namespaced []      [];
+    IngressClass          "ingressclasses"         []         cluster    []      [];
+    Ingress               "ingresses"              ["ing"]    namespaced []      ["status"];
+    NetworkPolicy         "networkpolicies"        ["netpol"] namespaced []      [];
+    PodDisruptionBudget   "poddisruptionbudgets"   ["pdb"]    namespaced []      ["status"];
     ClusterRoleBinding    "clusterrolebindings"    []         cluster    []      [];
     ClusterRole           "clusterroles"           []         cluster    []      [];
     RoleBinding           "rolebindings"           []         namespaced []      [];

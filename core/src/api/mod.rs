@@ -19,6 +19,7 @@ pub mod patch;
 pub mod path;
 pub mod pods;
 pub mod quantity;
+pub mod quota;
 pub mod scheduling;
 pub mod schema;
 pub mod selector;

@@ -10,6 +10,7 @@ mod cluster_role_aggregation;
 mod cronjob;
 mod daemonset;
 mod deployment;
+mod disruption;
 pub mod endpoint_slices;
 mod endpoints;
 pub mod framework;
@@ -22,6 +23,7 @@ mod node_lifecycle;
 pub mod owners;
 mod pod_gc;
 mod replicaset;
+mod resource_quota;
 pub mod root_ca;
 mod service_account_tokens;
 mod service_accounts;
@@ -42,10 +44,11 @@ type Make = fn(&Client) -> Box<dyn Controller>;
 /// One line a controller, sorted by name.
 const CONTROLLERS: &[(&str, Make)] = &[
     ("cluster-authentication-trust-controller", cluster_authentication::make),
-    ("cronjob-controller", cronjob::make),
     ("clusterrole-aggregation-controller", cluster_role_aggregation::make),
+    ("cronjob-controller", cronjob::make),
     ("daemonset-controller", daemonset::make),
     ("deployment-controller", deployment::make),
+    ("disruption-controller", disruption::make),
     ("endpoint-controller", endpoints::make),
     ("endpointslice-controller", endpoint_slices::make),
     ("endpointslicemirroring-controller", endpoint_slices::mirror::make),
@@ -60,6 +63,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("pod-garbage-collector-controller", pod_gc::make),
     ("replicaset-controller", replicaset::make),
     ("replicationcontroller-controller", replicaset::make_older),
+    ("resourcequota-controller", resource_quota::make),
     ("root-ca-certificate-publisher-controller", root_ca::make),
     ("serviceaccount-controller", service_accounts::make),
     ("serviceaccount-token-controller", service_account_tokens::make),

@@ -19,11 +19,15 @@ pub mod job;
 mod lease;
 mod metadata;
 mod namespace;
+mod networking;
 mod node;
 mod persistentvolume;
 mod persistentvolumeclaim;
 pub mod pod;
+mod poddisruptionbudget;
+mod podtemplate;
 mod priorityclass;
+mod quota;
 mod rbac;
 mod replicaset;
 mod replicationcontroller;
@@ -52,10 +56,13 @@ use k8s_openapi::api::{
     batch::v1::{CronJob, Job},
     coordination::v1::Lease,
     core::v1::{
-        ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
-        ReplicationController, Secret, Service, ServiceAccount,
+        ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
+        PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, ResourceQuota, Secret,
+        Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
+    networking::v1::{Ingress, IngressClass, NetworkPolicy},
+    policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     scheduling::v1::PriorityClass,
     storage::v1::StorageClass,
@@ -370,17 +377,24 @@ const STRATEGIES: &[Line] = &[
     (EndpointSlice::ID, || Rc::new(endpointslice::EndpointSlices)),
     (Endpoints::ID, || Rc::new(endpoints::EndpointsRules)),
     (Event::ID, || Rc::new(event::Events)),
+    (Ingress::ID, || Rc::new(networking::Ingresses)),
+    (IngressClass::ID, || Rc::new(networking::IngressClasses)),
     (Job::ID, || Rc::new(job::Jobs)),
     (Lease::ID, || Rc::new(lease::Leases)),
+    (LimitRange::ID, || Rc::new(quota::LimitRanges)),
     (LocalSubjectAccessReview::ID, || Rc::new(reviews::LocalSubjectAccess)),
     (Namespace::ID, || Rc::new(namespace::Namespaces)),
+    (NetworkPolicy::ID, || Rc::new(networking::NetworkPolicies)),
     (Node::ID, || Rc::new(node::Nodes)),
     (PersistentVolume::ID, || Rc::new(persistentvolume::PersistentVolumes)),
     (PersistentVolumeClaim::ID, || Rc::new(persistentvolumeclaim::PersistentVolumeClaims)),
     (Pod::ID, || Rc::new(pod::Pods)),
+    (PodDisruptionBudget::ID, || Rc::new(poddisruptionbudget::PodDisruptionBudgets)),
+    (PodTemplate::ID, || Rc::new(podtemplate::PodTemplates)),
     (PriorityClass::ID, || Rc::new(priorityclass::PriorityClasses)),
     (ReplicaSet::ID, || Rc::new(replicaset::ReplicaSets)),
     (ReplicationController::ID, || Rc::new(replicationcontroller::ReplicationControllers)),
+    (ResourceQuota::ID, || Rc::new(quota::ResourceQuotas)),
     (Role::ID, || Rc::new(rbac::Roles)),
     (RoleBinding::ID, || Rc::new(rbac::RoleBindings)),
     (Secret::ID, || Rc::new(secret::Secrets)),

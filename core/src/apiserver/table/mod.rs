@@ -7,8 +7,10 @@ mod batch;
 mod data;
 mod endpoints;
 mod event;
+pub mod networking;
 mod node;
 pub mod pod;
+mod policy;
 mod rbac;
 mod service;
 mod storage;
@@ -22,10 +24,13 @@ use k8s_openapi::{
         batch::v1::{CronJob, Job},
         coordination::v1::Lease,
         core::v1::{
-            ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim,
-            Pod, ReplicationController, Secret, Service, ServiceAccount,
+            ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
+            PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, ResourceQuota, Secret,
+            Service, ServiceAccount,
         },
         discovery::v1::EndpointSlice,
+        networking::v1::{Ingress, IngressClass, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
         scheduling::v1::PriorityClass,
         storage::v1::StorageClass,
@@ -90,16 +95,23 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (EndpointSlice::ID, endpoints::ENDPOINT_SLICE),
     (Endpoints::ID, endpoints::ENDPOINTS),
     (Event::ID, event::EVENT),
+    (Ingress::ID, networking::INGRESS),
+    (IngressClass::ID, networking::INGRESS_CLASS),
     (Job::ID, batch::JOB),
     (Lease::ID, data::LEASE),
+    (LimitRange::ID, policy::LIMIT_RANGE),
     (Namespace::ID, data::NAMESPACE),
+    (NetworkPolicy::ID, networking::NETWORK_POLICY),
     (Node::ID, node::NODE),
     (PersistentVolume::ID, storage::PERSISTENT_VOLUME),
     (PersistentVolumeClaim::ID, storage::PERSISTENT_VOLUME_CLAIM),
     (Pod::ID, pod::POD),
+    (PodDisruptionBudget::ID, policy::POD_DISRUPTION_BUDGET),
+    (PodTemplate::ID, policy::POD_TEMPLATE),
     (PriorityClass::ID, data::PRIORITY_CLASS),
     (ReplicaSet::ID, workloads::REPLICA_SET),
     (ReplicationController::ID, workloads::REPLICATION_CONTROLLER),
+    (ResourceQuota::ID, policy::RESOURCE_QUOTA),
     (Role::ID, rbac::ROLE),
     (RoleBinding::ID, rbac::ROLE_BINDING),
     (Secret::ID, data::SECRET),
@@ -142,6 +154,12 @@ const PLAIN: Printer = Printer {
 /// An object's age as tables show it; `<unknown>` without a creation time.
 pub fn age(cx: &RowCx, object: &dyn Object) -> String {
     ago(cx, object.metadata().creation_timestamp.as_ref())
+}
+
+/// When an object was made, in full.
+pub fn created_at(object: &dyn Object) -> String {
+    let time = object.metadata().creation_timestamp.as_ref();
+    time.map_or("<unknown>".into(), |t| t.0.to_string())
 }
 
 /// How long ago something was; `<unknown>` if it never was.

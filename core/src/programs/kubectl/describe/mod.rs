@@ -15,13 +15,17 @@ mod endpoints;
 mod endpointslice;
 mod events;
 mod generic;
+mod ingress;
 mod job;
 mod namespace;
+mod networkpolicy;
 mod node;
 mod persistentvolume;
 mod persistentvolumeclaim;
 mod pod;
+mod poddisruptionbudget;
 mod priorityclass;
+mod quota;
 pub mod rbac;
 mod replicaset;
 mod replicationcontroller;
@@ -41,10 +45,12 @@ use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
     core::v1::{
-        ConfigMap, Endpoints, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
-        ReplicationController, Secret, Service, ServiceAccount,
+        ConfigMap, Endpoints, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim,
+        Pod, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
+    networking::v1::{Ingress, IngressClass, NetworkPolicy},
+    policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     scheduling::v1::PriorityClass,
     storage::v1::StorageClass,
@@ -98,15 +104,21 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (Deployment::ID, deployment::describe),
     (EndpointSlice::ID, endpointslice::describe),
     (Endpoints::ID, endpoints::describe),
+    (Ingress::ID, ingress::describe),
+    (IngressClass::ID, ingress::class),
     (Job::ID, job::describe),
+    (LimitRange::ID, quota::limit_range),
     (Namespace::ID, namespace::describe),
+    (NetworkPolicy::ID, networkpolicy::describe),
     (Node::ID, node::describe),
     (PersistentVolume::ID, persistentvolume::describe),
     (PersistentVolumeClaim::ID, persistentvolumeclaim::describe),
     (Pod::ID, pod::describe),
+    (PodDisruptionBudget::ID, poddisruptionbudget::describe),
     (PriorityClass::ID, priorityclass::describe),
     (ReplicaSet::ID, replicaset::describe),
     (ReplicationController::ID, replicationcontroller::describe),
+    (ResourceQuota::ID, quota::quota),
     (Role::ID, rbac::role),
     (RoleBinding::ID, rbac::role_binding),
     (Secret::ID, secret::describe),

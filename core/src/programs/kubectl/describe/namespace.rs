@@ -1,17 +1,16 @@
 //! `kubectl describe namespace`. Models `describeNamespace`.
-//!
-//! The server has no resource quotas and limit ranges yet, so a namespace never has any.
 
 use k8s_openapi::api::core::v1::Namespace;
 
 use super::{
     Cx, Writer,
     common::{self, text},
+    quota,
 };
 use crate::api::Object;
 
 /// See the module.
-pub fn describe(_: &Cx, object: &dyn Object, w: &mut Writer) {
+pub fn describe(cx: &Cx, object: &dyn Object, w: &mut Writer) {
     let Some(ns) = object.downcast::<Namespace>() else { return };
     w.put(0, format_args!("Name:\t{}\n", object.name()));
     common::labels_and_annotations(&ns.metadata, w);
@@ -29,6 +28,5 @@ pub fn describe(_: &Cx, object: &dyn Object, w: &mut Writer) {
         let (reason, message) = (text(&c.reason), text(&c.message));
         w.put(1, format_args!("{}\t{}\t{since}\t{reason}\t{message}\n", c.type_, c.status));
     }
-    w.put(0, "\nNo resource quota.\n");
-    w.put(0, "\nNo LimitRange resource.\n");
+    quota::of_namespace(cx, object.name(), w);
 }

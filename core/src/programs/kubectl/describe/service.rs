@@ -23,7 +23,7 @@ use std::rc::Rc;
 const SHOWN: usize = 3;
 
 /// Endpoint slices by namespace and service.
-const BY_SERVICE: IndexFn = by_service;
+pub const BY_SERVICE: IndexFn = by_service;
 
 fn by_service(object: &dyn Object) -> Vec<String> {
     let service = meta::label(object.metadata(), "kubernetes.io/service-name");
@@ -97,7 +97,7 @@ fn port(p: &ServicePort, slices: &[Rc<EndpointSlice>], w: &mut Writer) {
 }
 
 /// Ready endpoints of the port with this name.
-fn endpoints(slices: &[Rc<EndpointSlice>], name: &str) -> String {
+pub fn endpoints(slices: &[Rc<EndpointSlice>], name: &str) -> String {
     if slices.is_empty() {
         return "<none>".into();
     }

@@ -167,8 +167,8 @@ async fn finish(cx: Cx, p: Parsed, mut object: Value, wrap: &str) -> Result<(), 
         object = made
             .map_err(|e| match wrap {
                 "" => Error::from(e),
-                // An Invalid answer is still taken apart when it is wrapped.
-                _ if e.reason == "Invalid" => Error::from(e),
+                // Most wrap so that an Invalid answer is still taken apart; quotas don't.
+                _ if e.reason == "Invalid" && !wrap.ends_with(" quota") => Error::from(e),
                 _ => Error::plain(format!("{wrap}: {e}")),
             })?
             .to_value();

@@ -39,7 +39,12 @@ fn split(text: &str) -> Vec<String> {
 async fn quota(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
     let mut spec = Map::new();
-    let hard = pairs(&split(p.str("hard")))?;
+    let hard = split(p.str("hard"));
+    if let Some(wrong) = hard.iter().find(|item| item.split('=').count() != 2) {
+        let text = format!("Invalid argument syntax {wrong}, expected <resource>=<value>");
+        return Err(Error::plain(text));
+    }
+    let hard = pairs(&hard)?;
     if !hard.is_empty() {
         spec.insert("hard".into(), Value::Object(hard));
     }
