@@ -83,6 +83,7 @@ impl ApiServer {
             return Err(Status::already_exists(&kind, object.name()));
         }
         strategy.allocate(&scx, &mut *object, None)?;
+        admission::commit(&attributes, &*object)?;
         if cx.dry_run {
             return Ok(object.into_rc());
         }

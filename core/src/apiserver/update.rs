@@ -195,6 +195,9 @@ impl ApiServer {
         }
         if sub == Subresource::Main {
             self.check_update(&scx, kind, &*strategy, &mut *new, old)?;
+            let old = Some(&**old);
+            let attributes = admission::Attributes { api: self, request: cx, kind, old };
+            admission::commit(&attributes, &*new)?;
         }
         if cx.dry_run {
             return Ok(new.into_rc());

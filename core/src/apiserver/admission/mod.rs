@@ -3,9 +3,12 @@
 //! One file a plugin, one line in [`PLUGINS`], in the order in which they run
 //! (`pkg/kubeapiserver/options/plugins.go`). Plugins may change the object or refuse it.
 
+mod limit_ranger;
 mod namespace_lifecycle;
 mod node_taints;
+mod pod_security;
 mod priority;
+mod quota;
 mod service_account;
 mod storage;
 mod toleration_seconds;
@@ -31,6 +34,8 @@ pub struct Plugin {
     pub name: &'static str,
     /// Changes the object or refuses the write. Runs for creates and updates of main resources.
     pub admit: Option<fn(&Attributes, &mut dyn Object) -> Result<(), Status>>,
+    /// Refuses the write when everything else is well, just before it is stored.
+    pub commit: Option<fn(&Attributes, &dyn Object) -> Result<(), Status>>,
     /// Refuses a deletion of `old`.
     pub delete: Option<fn(&Attributes, &dyn Object) -> Result<(), Status>>,
 }
@@ -41,24 +46,60 @@ pub const PLUGINS: &[Plugin] = &[
         name: "NamespaceLifecycle",
         admit: None, // creation is looked at by the pipeline itself
         delete: Some(namespace_lifecycle::delete),
+        commit: None,
     },
-    Plugin { name: "TaintNodesByCondition", admit: Some(node_taints::admit), delete: None },
-    Plugin { name: "ServiceAccount", admit: Some(service_account::admit), delete: None },
-    Plugin { name: "Priority", admit: Some(priority::admit), delete: None },
+    Plugin { name: "LimitRanger", admit: Some(limit_ranger::admit), delete: None, commit: None },
+    Plugin {
+        name: "TaintNodesByCondition",
+        admit: Some(node_taints::admit),
+        delete: None,
+        commit: None,
+    },
+    Plugin {
+        name: "ServiceAccount",
+        admit: Some(service_account::admit),
+        delete: None,
+        commit: None,
+    },
+    Plugin { name: "Priority", admit: Some(priority::admit), delete: None, commit: None },
     Plugin {
         name: "DefaultTolerationSeconds",
         admit: Some(toleration_seconds::admit),
         delete: None,
+        commit: None,
     },
-    Plugin { name: "PersistentVolumeClaimResize", admit: Some(storage::resize), delete: None },
-    Plugin { name: "DefaultStorageClass", admit: Some(storage::default_class), delete: None },
-    Plugin { name: "StorageObjectInUseProtection", admit: Some(storage::protect), delete: None },
+    Plugin {
+        name: "PersistentVolumeClaimResize",
+        admit: Some(storage::resize),
+        delete: None,
+        commit: None,
+    },
+    Plugin {
+        name: "DefaultStorageClass",
+        admit: Some(storage::default_class),
+        delete: None,
+        commit: None,
+    },
+    Plugin {
+        name: "StorageObjectInUseProtection",
+        admit: Some(storage::protect),
+        delete: None,
+        commit: None,
+    },
+    Plugin { name: "PodSecurity", admit: Some(pod_security::admit), delete: None, commit: None },
+    Plugin { name: "ResourceQuota", admit: None, delete: None, commit: Some(quota::commit) },
 ];
 
 /// Runs all plugins on a create or an update.
 pub(super) fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
     let mut plugins = PLUGINS.iter().filter_map(|plugin| plugin.admit);
     plugins.try_for_each(|admit| admit(attributes, object))
+}
+
+/// Runs the plugins that want to know what is stored, just before it is.
+pub(super) fn commit(attributes: &Attributes, object: &dyn Object) -> Result<(), Status> {
+    let mut plugins = PLUGINS.iter().filter_map(|plugin| plugin.commit);
+    plugins.try_for_each(|commit| commit(attributes, object))
 }
 
 /// Runs all plugins on a deletion.

@@ -297,21 +297,36 @@ patches:
 
 #[test]
 fn mistakes_are_told() {
-    check(&[("top/x", "")], expect![[r#"
+    check(
+        &[("top/x", "")],
+        expect![[r#"
         error: unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '/w/top'
-    "#]]);
-    check(&[("top/kustomization.yaml", "resource: [x.yaml]\n")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("top/kustomization.yaml", "resource: [x.yaml]\n")],
+        expect![[r#"
         error: invalid Kustomization: json: unknown field "resource"
-    "#]]);
-    check(&[("top/kustomization.yaml", "resources: [x.yaml]\n")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("top/kustomization.yaml", "resources: [x.yaml]\n")],
+        expect![[r#"
         error: accumulating resources: accumulation err='accumulating resources from 'x.yaml': open /w/top/x.yaml: no such file or directory': must build at directory: not a valid directory: evalsymlink failure on '/w/top/x.yaml' : lstat /w/top/x.yaml: no such file or directory
-    "#]]);
-    check(&[("top/kustomization.yaml", "resources: [../top]\n")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("top/kustomization.yaml", "resources: [../top]\n")],
+        expect![[r#"
         error: cycle detected: candidate root '/w/top' contains visited root '/w/top'
-    "#]]);
-    check(&[("top/kustomization.yaml", "helmCharts: []\n")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("top/kustomization.yaml", "helmCharts: []\n")],
+        expect![[r#"
         error: helmCharts of a kustomization is not simulated in this sandbox
-    "#]]);
+    "#]],
+    );
     check(
         &[DEPLOY, BASE, ("top/kustomization.yaml", "bases: [../base]\nreplicas: [{name: x}]\n")],
         expect![[r#"

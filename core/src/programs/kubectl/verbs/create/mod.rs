@@ -167,8 +167,8 @@ async fn finish(cx: Cx, p: Parsed, mut object: Value, wrap: &str) -> Result<(), 
         object = made
             .map_err(|e| match wrap {
                 "" => Error::from(e),
-                // Most wrap so that an Invalid answer is still taken apart; quotas don't.
-                _ if e.reason == "Invalid" && !wrap.ends_with(" quota") => Error::from(e),
+                // What is wrapped is a text only: nothing is taken apart.
+                "failed to create secret" => Error::plain(format!("{wrap} {e}")),
                 _ => Error::plain(format!("{wrap}: {e}")),
             })?
             .to_value();
