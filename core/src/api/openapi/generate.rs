@@ -5,6 +5,18 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::api::schema::generate::{collect, crate_source};
 
+/// Types whose `name` the crate makes required and upstream does not.
+const NAMELESS: &[&str] = &[
+    "ConfigMapEnvSource",
+    "ConfigMapKeySelector",
+    "ConfigMapProjection",
+    "ConfigMapVolumeSource",
+    "LocalObjectReference",
+    "SecretEnvSource",
+    "SecretKeySelector",
+    "SecretProjection",
+];
+
 /// A definition as the crate's source has it.
 #[derive(Default)]
 struct Definition {
@@ -103,7 +115,8 @@ fn generate() -> String {
             if kinds_own && matches!(field.as_str(), "apiVersion" | "kind") {
                 continue;
             }
-            let needed = if found.required.contains(field) { "!" } else { "" };
+            let optional = field == "name" && NAMELESS.contains(&name);
+            let needed = if found.required.contains(field) && !optional { "!" } else { "" };
             // What is in the table needs no name; what is any JSON there has one here.
             let named = match reference.rsplit("::").next() {
                 Some(last) if super::OPAQUE.iter().any(|(n, _)| *n == last) => {

@@ -2,15 +2,17 @@
 
 use serde_json::Value;
 
+use super::apply::prune;
 use crate::{
-    api::{patch, yaml},
+    api::{Kind, gofmt::quote, patch, yaml},
     client::{FieldValidation, PatchType, Subresource},
+    machine,
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Flag, Parsed},
         manifest::{self, Manifest},
         output,
-        write::{self, LAST_APPLIED, at},
+        write::{self, DryRun, LAST_APPLIED, at},
     },
 };
 
@@ -25,6 +27,8 @@ pub static COMMAND: Command = Command {
     flags: &[
         &[
             write::field_manager("kubectl-client-side-apply"),
+            Flag::bool("prune", false, "Show what apply --prune would delete, too."),
+            Flag::array("prune-allowlist", "Kinds to prune: group/version/kind."),
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
             Flag::bool(
                 "force-conflicts",
@@ -61,12 +65,8 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         return Err(error);
     }
     let selector = crate::api::selector::Selector::parse(p.str("selector"))?;
-    let folder = cx.proc.env("TMPDIR").unwrap_or_else(|| "/tmp".into());
-    let folder = folder.trim_end_matches('/').to_owned();
-    let number = || cx.proc.sim().random(3_000_000_000) + 1_000_000_000;
-    let (live_dir, merged_dir) =
-        (format!("{folder}/LIVE-{}", number()), format!("{folder}/MERGED-{}", number()));
-    let mut differs = false;
+    let mut pairs = Vec::new();
+    let mut found = std::collections::BTreeSet::new();
     for manifest in &manifests {
         if !super::selects(&selector, &manifest.object) {
             continue;
@@ -75,38 +75,105 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             true => on_server(&conn, &p, manifest)?,
             false => both(&conn, manifest)?,
         };
-        let show = |v: Option<&Value>| {
-            let mut v = v?.clone();
-            if !p.bool("show-managed-fields") {
-                output::strip_managed_fields(&mut v);
-            }
-            Some(yaml::to_string(&v))
-        };
-        let (old, new) =
-            (show(live.as_ref()).unwrap_or_default(), show(Some(&merged)).unwrap_or_default());
-        if old == new {
-            continue;
+        let uid = live.as_ref().and_then(|l| at(l, &["metadata", "uid"]));
+        found.extend(uid.and_then(Value::as_str).map(str::to_owned));
+        let name = file_name(&manifest.kind, manifest.namespace(), manifest.name());
+        pairs.push((name, live, Some(merged)));
+    }
+    if p.bool("prune") {
+        let kinds = prune::kinds(&conn, &p)?;
+        let namespaces: std::collections::BTreeSet<String> = manifests
+            .iter()
+            .filter(|m| m.kind.namespaced)
+            .map(|m| m.namespace().to_owned())
+            .collect();
+        let dry_run = DryRun::Client;
+        let prune = prune::Prune { kinds: &kinds, namespaces, applied: found, dry_run };
+        for (kind, value) in prune::left(&conn, &p, &prune)? {
+            let text = |key: &str| at(&value, &["metadata", key]).and_then(Value::as_str);
+            let (namespace, name) = (text("namespace").unwrap_or(""), text("name").unwrap_or(""));
+            pairs.push((file_name(&kind, namespace, name), Some(value.clone()), None));
         }
-        differs = true;
-        let file = file_name(manifest);
-        let stamp = stamp(&cx);
+    }
+    let show = |v: Option<Value>| {
+        let mut v = v?;
+        if !p.bool("show-managed-fields") {
+            output::strip_managed_fields(&mut v);
+        }
+        Some(yaml::to_string(&v))
+    };
+    let texts = pairs.into_iter().map(|(name, a, b)| (name, show(a), show(b)));
+    compare(&cx, texts.filter(|(_, old, new)| old != new).collect()).await
+}
+
+/// Names, texts as they are and as they would be.
+type Texts = Vec<(String, Option<String>, Option<String>)>;
+
+/// Shows what differs, with the program that `KUBECTL_EXTERNAL_DIFF` names if it does.
+async fn compare(cx: &Cx, texts: Texts) -> Result<(), Error> {
+    let folder = cx.proc.env("TMPDIR").unwrap_or_else(|| "/tmp".into());
+    let folder = folder.trim_end_matches('/').to_owned();
+    let number = || cx.proc.sim().random(3_000_000_000) + 1_000_000_000;
+    let (live_dir, merged_dir) =
+        (format!("{folder}/LIVE-{}", number()), format!("{folder}/MERGED-{}", number()));
+    let program = cx.proc.env("KUBECTL_EXTERNAL_DIFF").filter(|p| !p.is_empty());
+    if let Some(program) = program {
+        return external(cx, &program, (&live_dir, &merged_dir), &texts).await;
+    }
+    for (file, old, new) in &texts {
+        let stamp = stamp(cx);
         let text = format!(
             "diff -u -N {live_dir}/{file} {merged_dir}/{file}\n--- {live_dir}/{file}\t{stamp}\n\
              +++ {merged_dir}/{file}\t{stamp}\n{}",
-            unified(&old, &new)
+            unified(old.as_deref().unwrap_or(""), new.as_deref().unwrap_or(""))
         );
         cx.out(&text).await;
     }
-    if differs { Err(Error::Exit(1)) } else { Ok(()) }
+    if texts.is_empty() { Ok(()) } else { Err(Error::Exit(1)) }
 }
 
-fn file_name(manifest: &Manifest) -> String {
-    let group = match &*manifest.kind.group {
+/// Runs a program on two folders with the texts.
+async fn external(
+    cx: &Cx,
+    program: &str,
+    (live, merged): (&str, &str),
+    texts: &Texts,
+) -> Result<(), Error> {
+    let failed = |e: &dyn std::fmt::Display| Error::plain(e.to_string());
+    let mut made = Vec::new();
+    for folder in [live, merged] {
+        cx.proc.make_dir(folder).map_err(|e| failed(&e))?;
+    }
+    for (file, old, new) in texts {
+        for (folder, text) in [(live, old), (merged, new)] {
+            let Some(text) = text else { continue };
+            let path = format!("{folder}/{file}");
+            cx.proc.write_file(&path, text.as_bytes()).map_err(|e| failed(&e))?;
+            made.push(path);
+        }
+    }
+    let mut argv: Vec<String> = program.split_whitespace().map(str::to_owned).collect();
+    argv.extend([live.to_owned(), merged.to_owned()]);
+    let ended = match cx.proc.spawn(machine::Command::new(argv)) {
+        Ok(child) => Ok(child.wait().await.code()),
+        Err(e) => Err(failed(&format!("failed to run {}: {e}", quote(program)))),
+    };
+    for path in made.iter().map(String::as_str).chain([live, merged]) {
+        let _ = cx.proc.remove(path);
+    }
+    match ended? {
+        0 => Ok(()),
+        1 => Err(Error::Exit(1)),
+        code => Err(Error::Code(Box::new(failed(&format!("exit status {code}"))), code)),
+    }
+}
+
+fn file_name(kind: &Kind, namespace: &str, name: &str) -> String {
+    let group = match &*kind.group {
         "" => String::new(),
         group => format!("{group}."),
     };
-    let (version, kind) = (&manifest.kind.version, &manifest.kind.kind);
-    format!("{group}{version}.{kind}.{}.{}", manifest.namespace(), manifest.name())
+    format!("{group}{}.{}.{namespace}.{name}", kind.version, kind.kind)
 }
 
 fn stamp(cx: &Cx) -> String {

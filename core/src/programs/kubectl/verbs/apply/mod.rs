@@ -1,7 +1,7 @@
 //! `kubectl apply`: make the cluster what files say. Models `k8s.io/kubectl/pkg/cmd/apply`.
 
 mod last_applied;
-mod prune;
+pub(super) mod prune;
 mod server;
 mod set;
 

@@ -38,7 +38,10 @@ const KINDS: &[(&str, &str)] = &[
 
 /// Which kinds `--prune-allowlist` names, or the usual ones. Kinds that the server does not have are
 /// an error where they were named.
-pub(super) fn kinds(conn: &Conn, p: &Parsed) -> Result<Vec<Rc<Kind>>, Error> {
+pub(in crate::programs::kubectl::verbs) fn kinds(
+    conn: &Conn,
+    p: &Parsed,
+) -> Result<Vec<Rc<Kind>>, Error> {
     let table = conn.client.kinds();
     let named = p.list("prune-allowlist");
     if named.is_empty() {
@@ -74,7 +77,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// What is left to do once everything was applied.
-pub(super) struct Prune<'a> {
+pub(in crate::programs::kubectl::verbs) struct Prune<'a> {
     /// Kinds to look at.
     pub kinds: &'a [Rc<Kind>],
     /// Namespaces that applied objects are in, and the one that was named.
@@ -106,8 +109,21 @@ pub(super) async fn run(cx: &Cx, conn: &Conn, p: &Parsed, prune: &Prune<'_>) -> 
                     --prune-allowlist flag.";
         cx.err(&cx.klog('W', "prune.go:71", text)).await;
     }
+    for (kind, value) in left(conn, p, prune)? {
+        delete(cx, conn, p, (&kind, &value), prune.dry_run).await?;
+    }
+    Ok(())
+}
+
+/// What was applied before and not now.
+pub(in crate::programs::kubectl::verbs) fn left(
+    conn: &Conn,
+    p: &Parsed,
+    prune: &Prune<'_>,
+) -> Result<Vec<(Rc<Kind>, Value)>, Error> {
     let query = Query { selector: p.str("selector").to_owned(), ..Query::default() };
     let none = [String::new()];
+    let mut out = Vec::new();
     for namespaced in [true, false] {
         let places: Vec<&String> =
             if namespaced { prune.namespaces.iter().collect() } else { none.iter().collect() };
@@ -115,19 +131,17 @@ pub(super) async fn run(cx: &Cx, conn: &Conn, p: &Parsed, prune: &Prune<'_>) -> 
             for kind in prune.kinds.iter().filter(|k| k.namespaced == namespaced) {
                 let options = resources::list_options(kind, &query)?;
                 let within = namespaced.then_some(namespace.as_str());
-                let found = conn.client.list_any(kind.id, within, &options)?;
-                for object in found {
+                for object in conn.client.list_any(kind.id, within, &options)? {
                     let value = object.to_value();
                     let note = at(&value, &["metadata", "annotations", LAST_APPLIED]);
-                    if note.is_none() || prune.applied.contains(object.uid()) {
-                        continue;
+                    if note.is_some() && !prune.applied.contains(object.uid()) {
+                        out.push((kind.clone(), value));
                     }
-                    delete(cx, conn, p, (kind, &value), prune.dry_run).await?;
                 }
             }
         }
     }
-    Ok(())
+    Ok(out)
 }
 
 /// Deletes one object and says so.
