@@ -171,6 +171,57 @@ impl Status {
     }
 }
 
+/// Reasons that answers give, to find those of an answer that came as JSON.
+const REASONS: &[&str] = &[
+    "AlreadyExists",
+    "BadRequest",
+    "Conflict",
+    "Expired",
+    "Forbidden",
+    "Gone",
+    "InternalError",
+    "Invalid",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "NotFound",
+    "RequestEntityTooLarge",
+    "ServerTimeout",
+    "ServiceUnavailable",
+    "Timeout",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnsupportedMediaType",
+];
+
+impl Status {
+    /// From what the API sent; `None` if that is no refusal.
+    pub fn from_value(value: &Value) -> Option<Status> {
+        let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).map(String::from);
+        if text(value, "kind").as_deref() != Some("Status") {
+            return None;
+        }
+        let told = text(value, "reason").unwrap_or_default();
+        let reason = REASONS.iter().find(|r| **r == told).copied().unwrap_or("");
+        let code = value.get("code").and_then(Value::as_u64).unwrap_or(500);
+        let mut status = Status::new(
+            u16::try_from(code).unwrap_or(500),
+            reason,
+            text(value, "message").unwrap_or_default(),
+        );
+        let details = value.get("details").cloned().unwrap_or(Value::Null);
+        status.name = text(&details, "name").unwrap_or_default();
+        status.group = text(&details, "group").unwrap_or_default();
+        status.kind = text(&details, "kind").unwrap_or_default();
+        let causes = details.get("causes").and_then(Value::as_array);
+        for cause in causes.into_iter().flatten() {
+            let message = text(cause, "message").unwrap_or_default();
+            let field = text(cause, "field").unwrap_or_default();
+            status.causes.push(FieldError::make(field, "FieldValueInvalid", message));
+        }
+        Some(status)
+    }
+}
+
 /// A field at fault. Models `field.Error`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldError {

@@ -20,10 +20,10 @@ use k8s_openapi::api::{
 };
 use serde_json::Value;
 
-pub use crate::apiserver::auth::rules;
+pub use crate::apiserver::{auth::rules, rest};
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
-    apiserver::{ApiServer, Attributes, CreateOptions, RequestCx, rest},
+    apiserver::{ApiServer, Attributes, CreateOptions, RequestCx},
     sim::{Receiver, Sim},
 };
 pub use crate::{

@@ -11,7 +11,7 @@ mod httpd;
 pub mod leak;
 mod nginx;
 mod node;
-mod serving;
+pub(crate) mod serving;
 mod system;
 #[cfg(test)]
 mod tests;

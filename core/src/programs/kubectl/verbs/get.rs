@@ -463,7 +463,5 @@ async fn raw(cx: &Cx, p: &Parsed) -> Result<(), Error> {
         return Err(Error::plain("--raw and --output are mutually exclusive"));
     }
     let conn = cx.connect(p, 0)?;
-    let text = crate::programs::kubectl::raw::get(&conn, p.str("raw"))?;
-    cx.out(&text).await;
-    Ok(())
+    crate::programs::kubectl::raw::send(cx, &conn, "GET", p.str("raw"), Vec::new()).await
 }

@@ -30,6 +30,7 @@ mod options;
 mod patch;
 pub mod plugin;
 mod port_forward;
+mod proxy;
 mod replace;
 mod rollout;
 mod run;
@@ -75,7 +76,7 @@ pub static ROOT: Command = Command {
         &attach::COMMAND,
         &exec::COMMAND,
         &port_forward::COMMAND,
-        &simple::PROXY,
+        &proxy::COMMAND,
         &cp::COMMAND,
         &auth::COMMAND,
         &debug::COMMAND,

@@ -1,6 +1,6 @@
 //! `kubectl port-forward`. Models `k8s.io/kubectl/pkg/cmd/portforward`.
 
-use std::rc::Rc;
+use std::{net::Ipv4Addr, rc::Rc};
 
 use k8s_openapi::{
     api::core::v1::{Pod, Service},
@@ -9,11 +9,13 @@ use k8s_openapi::{
 
 use crate::{
     fabric::{Endpoint, Frame},
+    machine::Signal,
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Complete, Flag, Parsed},
         pods, resources,
     },
+    sim::{Either, race},
 };
 
 /// `kubectl port-forward`
@@ -24,9 +26,16 @@ pub static COMMAND: Command = Command {
     long: "Make ports of a pod ports of this machine, until it is interrupted.\n\nOf a workload or \
            service one pod is chosen, and kept.",
     examples: "# http://localhost:8080 is port 80 of the pod\nkubectl port-forward pod/web 8080:80\n\n\
-               # Of a service's pod\nkubectl port-forward service/web 8080:80",
+               # Of a service's pod, by the port's name\nkubectl port-forward service/web 8443:https\n\n\
+               # Also for other machines\n\
+               kubectl port-forward --address 0.0.0.0 pod/web 8080:80\n\n\
+               # On a port that is free here\nkubectl port-forward pod/web :80",
     flags: &[&[
-        Flag::slice("address", "The addresses to listen on; only localhost is simulated."),
+        Flag::slice(
+            "address",
+            "The addresses to listen on: localhost, or addresses of this machine.",
+        )
+        .default("[localhost]"),
         Flag::duration("pod-running-timeout", "1m0s", "How long to wait for a pod."),
     ]],
     run: Some(|cx, p| Box::pin(run(cx, p))),
@@ -35,20 +44,16 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
-    if p.args.len() < 2 {
-        let text = "TYPE/NAME and list of ports are required for port-forward";
-        return Err(Error::usage(&p.path, text));
-    }
-    if p.list("address").iter().any(|a| a != "localhost" && a != "127.0.0.1") {
-        return Err(Error::plain("only --address=localhost is simulated in this sandbox"));
+    let [target, specs @ ..] = p.args.as_slice() else { return Err(usage(&p)) };
+    if specs.is_empty() {
+        return Err(usage(&p));
     }
     let conn = cx.connect(&p, 0)?;
-    let target = &p.args[0];
     let (pod, _) = pods::resolve(&cx, &conn, target, p.duration("pod-running-timeout")).await?;
     let service = service(&conn, target)?;
     let mut pairs = Vec::new();
-    for spec in &p.args[1..] {
-        pairs.push(ports(spec, &pod, service.as_deref())?);
+    for spec in specs {
+        pairs.push(pair(spec, &pod, service.as_deref())?);
     }
     let phase = pods::phase(&pod);
     if phase != "Running" {
@@ -59,7 +64,18 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let Some(endpoint) = cx.proc.machine().get::<Endpoint>() else {
         return Err(Error::plain("this machine has no network"));
     };
-    forward(&cx, &conn, &pod, &endpoint, pairs).await
+    let addresses = addresses(&p, &endpoint)?;
+    let forward = forward(&cx, &conn, &pod, &endpoint, (pairs, addresses));
+    match race(forward, cx.proc.signal()).await {
+        Either::Left(result) => result,
+        // Interrupting it is how it is meant to end.
+        Either::Right(Signal::Int) => Ok(()),
+        Either::Right(_) => Err(Error::Exit(143)),
+    }
+}
+
+fn usage(p: &Parsed) -> Error {
+    Error::usage(&p.path, "TYPE/NAME and list of ports are required for port-forward")
 }
 
 /// The service that was named, if it was one.
@@ -71,38 +87,89 @@ fn service(conn: &Conn, target: &str) -> Result<Option<Rc<Service>>, Error> {
     Ok(Some(conn.client.get::<Service>(&conn.namespace, name)?))
 }
 
+/// Where to listen: what is printed, and whether only processes of this machine get there.
+fn addresses(p: &Parsed, endpoint: &Endpoint) -> Result<Vec<(String, bool)>, Error> {
+    let given = p.list("address").to_vec();
+    let given = if given.is_empty() { vec!["localhost".to_owned()] } else { given };
+    let mut out = Vec::new();
+    for address in given {
+        match address.as_str() {
+            "localhost" => {
+                out.push(("127.0.0.1".to_owned(), true));
+                out.push(("[::1]".to_owned(), true));
+            }
+            "0.0.0.0" => out.push((address, false)),
+            "::" | "::1" => out.push((format!("[{address}]"), address == "::1")),
+            other => match other.parse::<Ipv4Addr>() {
+                Ok(ip) if ip.is_loopback() => out.push((address, true)),
+                Ok(ip) if endpoint.is_own(ip) => out.push((address, false)),
+                Ok(_) => {
+                    return Err(Error::plain(format!(
+                        "unable to create listener: Error listen tcp4 {other}: bind: cannot assign \
+                         requested address"
+                    )));
+                }
+                Err(_) => return Err(Error::plain(format!("{other} is not a valid IP"))),
+            },
+        }
+    }
+    Ok(out)
+}
+
 /// Local and remote port of `8080:80`, `:80`, `80`; a service's port is turned into the pod's.
-fn ports(spec: &str, pod: &Pod, service: Option<&Service>) -> Result<(u16, u16), Error> {
-    let wrong = || Error::plain(format!("invalid port format '{spec}'"));
+fn pair(spec: &str, pod: &Pod, service: Option<&Service>) -> Result<(u16, u16), Error> {
     let (local, remote) = match spec.split(':').collect::<Vec<_>>().as_slice() {
         [one] => (*one, *one),
         [local, remote] => (*local, *remote),
-        _ => return Err(wrong()),
+        _ => return Err(Error::plain(format!("invalid port format '{spec}'"))),
     };
-    let remote = match service {
-        Some(service) => through(service, pod, remote)?,
-        None => named(pod, remote).or_else(|| remote.parse().ok()).ok_or_else(|| {
-            let text = crate::api::gofmt::quote(remote);
-            Error::plain(format!(
-                "error parsing remote port '{remote}': strconv.ParseUint: parsing {text}: invalid \
-                 syntax"
-            ))
-        })?,
+    if remote.is_empty() && service.is_none() {
+        return Err(Error::plain("remote port cannot be empty"));
+    }
+    let both = local == remote;
+    let (local_text, remote) = match service {
+        Some(service) => {
+            let number = service_port(service, remote)?;
+            let local = if both { number.to_string() } else { local.to_owned() };
+            (local, through(service, pod, number)?)
+        }
+        None => {
+            let number = match remote.parse::<i64>() {
+                Ok(_) => number(remote, "remote")?,
+                Err(_) => named(pod, remote).ok_or_else(|| no_name(pod, remote))?,
+            };
+            let local = if both { number.to_string() } else { local.to_owned() };
+            (local, number)
+        }
     };
+    if speaks_udp_only(pod, service, remote) {
+        return Err(Error::plain(format!("UDP protocol is not supported for {remote}")));
+    }
     if remote == 0 {
         return Err(Error::plain("remote port must be > 0"));
     }
-    let local = match local {
+    let local = match local_text.as_str() {
         "" => 0,
-        text => text.parse().ok().or_else(|| named(pod, text)).ok_or_else(|| {
-            let quoted = crate::api::gofmt::quote(text);
-            Error::plain(format!(
-                "error parsing local port '{text}': strconv.ParseUint: parsing {quoted}: invalid \
-                 syntax"
-            ))
-        })?,
+        text => number(text, "local")?,
     };
     Ok((local, remote))
+}
+
+fn number(text: &str, which: &str) -> Result<u16, Error> {
+    text.parse::<u16>().map_err(|e| {
+        let why = match e.kind() {
+            std::num::IntErrorKind::PosOverflow => "value out of range",
+            _ => "invalid syntax",
+        };
+        let quoted = crate::api::gofmt::quote(text);
+        Error::plain(format!(
+            "error parsing {which} port '{text}': strconv.ParseUint: parsing {quoted}: {why}"
+        ))
+    })
+}
+
+fn no_name(pod: &Pod, port: &str) -> Error {
+    Error::plain(format!("Pod '{}' does not have a named port '{port}'", pods::name(pod)))
 }
 
 fn named(pod: &Pod, name: &str) -> Option<u16> {
@@ -112,23 +179,53 @@ fn named(pod: &Pod, name: &str) -> Option<u16> {
     u16::try_from(port.container_port).ok()
 }
 
-fn through(service: &Service, pod: &Pod, port: &str) -> Result<u16, Error> {
-    let ports = service.spec.as_ref().and_then(|s| s.ports.as_deref()).unwrap_or_default();
-    let found = ports
-        .iter()
-        .find(|p| p.name.as_deref() == Some(port) || port.parse() == Ok(p.port))
-        .ok_or_else(|| {
-            let name = service.metadata.name.as_deref().unwrap_or("");
-            Error::plain(format!("Service {name} does not have a service port {port}"))
-        })?;
-    let target = match &found.target_port {
-        Some(IntOrString::Int(n)) if *n != 0 => u16::try_from(*n).ok(),
-        Some(IntOrString::String(name)) => named(pod, name),
-        _ => u16::try_from(found.port).ok(),
-    };
-    target.ok_or_else(|| {
-        Error::plain(format!("Pod '{}' does not have a named port", pods::name(pod)))
+/// A service's port by number or name.
+fn service_port(service: &Service, port: &str) -> Result<i32, Error> {
+    if let Ok(number) = port.parse() {
+        return Ok(number);
+    }
+    let mut ports = service.spec.iter().flat_map(|s| s.ports.iter().flatten());
+    ports.find(|p| p.name.as_deref() == Some(port)).map(|p| p.port).ok_or_else(|| {
+        let name = service.metadata.name.as_deref().unwrap_or("");
+        Error::plain(format!("Service '{name}' does not have a named port '{port}'"))
     })
+}
+
+/// Whether a port is one of UDP and not of TCP too.
+fn speaks_udp_only(pod: &Pod, service: Option<&Service>, port: u16) -> bool {
+    let mut protocols: Vec<String> = Vec::new();
+    let mut add = |number: i32, protocol: &Option<String>| {
+        if number == i32::from(port) {
+            protocols.push(protocol.clone().unwrap_or_else(|| "TCP".into()));
+        }
+    };
+    match service.and_then(|s| s.spec.as_ref()) {
+        Some(spec) => spec.ports.iter().flatten().for_each(|p| add(p.port, &p.protocol)),
+        None => {
+            let containers = pod.spec.iter().flat_map(|s| &s.containers);
+            let ports = containers.flat_map(|c| c.ports.iter().flatten());
+            ports.for_each(|p| add(p.container_port, &p.protocol));
+        }
+    }
+    protocols.iter().any(|p| p == "UDP") && !protocols.iter().any(|p| p == "TCP")
+}
+
+/// The pod's port behind a service's.
+fn through(service: &Service, pod: &Pod, port: i32) -> Result<u16, Error> {
+    let spec = service.spec.as_ref();
+    let ports = spec.and_then(|s| s.ports.as_deref()).unwrap_or_default();
+    let found = ports.iter().find(|p| p.port == port).ok_or_else(|| {
+        let name = service.metadata.name.as_deref().unwrap_or("");
+        Error::plain(format!("Service {name} does not have a service port {port}"))
+    })?;
+    let headless = spec.and_then(|s| s.cluster_ip.as_deref()) == Some("None");
+    let own = u16::try_from(found.port).unwrap_or(0);
+    match &found.target_port {
+        _ if headless => Ok(own),
+        Some(IntOrString::Int(n)) if *n != 0 => Ok(u16::try_from(*n).unwrap_or(0)),
+        Some(IntOrString::String(name)) => named(pod, name).ok_or_else(|| no_name(pod, name)),
+        _ => Ok(own),
+    }
 }
 
 async fn forward(
@@ -136,27 +233,34 @@ async fn forward(
     conn: &Conn,
     pod: &Pod,
     endpoint: &Endpoint,
-    pairs: Vec<(u16, u16)>,
+    (pairs, addresses): (Vec<(u16, u16)>, Vec<(String, bool)>),
 ) -> Result<(), Error> {
     let (lost, mut ended) = crate::sim::channel::<String>();
     let mut any = false;
+    let loopback_only = addresses.iter().all(|(_, only)| *only);
     for (local, remote) in &pairs {
         let local = if *local == 0 { endpoint.free_port() } else { *local };
-        let Ok(listener) = endpoint.listen_on(local, true) else {
+        let Ok(listener) = endpoint.listen_on(local, loopback_only) else {
+            let error = |(address, _): &(String, bool)| {
+                let version = if address.starts_with('[') { "tcp6" } else { "tcp4" };
+                format!(
+                    "unable to create listener: Error listen {version} {address}:{local}: bind: \
+                     address already in use"
+                )
+            };
+            let all: Vec<String> = addresses.iter().map(error).collect();
             cx.err(&format!(
                 "Unable to listen on port {local}: Listeners failed to create with the following \
-                 errors: [unable to create listener: Error listen tcp4 127.0.0.1:{local}: bind: \
-                 address already in use unable to create listener: Error listen tcp6 \
-                 [::1]:{local}: bind: address already in use]\n"
+                 errors: [{}]\n",
+                all.join(" ")
             ))
             .await;
             continue;
         };
         any = true;
-        cx.out(&format!(
-            "Forwarding from 127.0.0.1:{local} -> {remote}\nForwarding from [::1]:{local} -> {remote}\n"
-        ))
-        .await;
+        for (address, _) in &addresses {
+            cx.out(&format!("Forwarding from {address}:{local} -> {remote}\n")).await;
+        }
         let (cx, conn, remote, lost) = (cx.clone(), conn.clone(), *remote, lost.clone());
         let (namespace, name) = (pods::namespace(pod).to_owned(), pods::name(pod).to_owned());
         let proc = cx.proc.clone();

@@ -1,5 +1,4 @@
-//! Verbs that mostly say what the sandbox does not have: `proxy`,
-//! `certificate`.
+//! A verb that only says what the sandbox does not have: `certificate`.
 
 use crate::programs::kubectl::{Error, flags::Command};
 
@@ -22,5 +21,4 @@ macro_rules! absent {
 
 absent! {
     CERTIFICATE "certificate" "Approve or deny requests for certificates" "certificate requests are";
-    PROXY "proxy" "Offer the API on a local port" "kubectl proxy is";
 }
