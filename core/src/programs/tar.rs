@@ -287,7 +287,9 @@ impl Tar<'_> {
             return;
         }
         if self.options.last_of("cxt") == Some('t') || self.options.has('v') {
-            self.proc.print(&format!("{}\n", member.name)).await;
+            let list = self.options.last_of("cxt") == Some('t') && self.options.has('v');
+            let line = if list { self.line(&member) } else { member.name.clone() };
+            self.proc.print(&format!("{line}\n")).await;
         }
         if self.options.last_of("cxt") == Some('t') {
             return;
@@ -304,6 +306,27 @@ impl Tar<'_> {
             })
             .await;
         }
+    }
+
+    /// A member as `-tv` lists it.
+    fn line(&self, member: &Member) -> String {
+        let (kind, size, target) = match &member.kind {
+            MemberKind::File(data) => ('-', data.len(), String::new()),
+            MemberKind::Dir => ('d', 0, String::new()),
+            MemberKind::Link(target) => ('l', 0, format!(" -> {target}")),
+        };
+        let bit = |at: u32, letter| if member.mode >> at & 1 == 1 { letter } else { '-' };
+        let mode: String =
+            (0..9).rev().map(|at| bit(at, ['x', 'w', 'r'][at as usize % 3])).collect();
+        let owner = format!(
+            "{}/{}",
+            super::support::names::user(self.proc, member.uid),
+            super::support::names::group(self.proc, member.gid)
+        );
+        let form = if self.busybox { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+        let time = Time::from_secs(member.mtime).to_timestamp().strftime(form).to_string();
+        format!("{kind}{mode} {owner} {size:>width$} {time} {}{target}", member.name,
+            width = 18_usize.saturating_sub(owner.len()))
     }
 
     fn put(&self, member: &Member) -> Result<(), crate::machine::FsError> {

@@ -296,7 +296,10 @@ async fn attached(cx: &Cx, conn: &Conn, p: &Parsed, name: &str) -> Result<(), Er
     print_log(cx, conn, name).await?;
     if last.is_some_and(|v| phase(&v) == "Running") {
         let (pod, _) = pods::resolve(cx, conn, name, timeout).await?;
-        if let Err(e) = Join::of(p).run(cx, conn, &pod).await {
+        let result = Join::of(p).run(cx, conn, &pod).await;
+        // A container that has ended meanwhile has no more to say than its log.
+        let ended = |e: &Error| e.message().contains("container not found");
+        if let Err(e) = result.or_else(|e| if ended(&e) { Ok(()) } else { Err(e) }) {
             cx.err(&format!(
                 "warning: couldn't attach to pod/{name}, falling back to streaming logs: {}\n",
                 e.message()
