@@ -325,8 +325,11 @@ impl Tar<'_> {
         );
         let form = if self.busybox { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
         let time = Time::from_secs(member.mtime).to_timestamp().strftime(form).to_string();
-        format!("{kind}{mode} {owner} {size:>width$} {time} {}{target}", member.name,
-            width = 18_usize.saturating_sub(owner.len()))
+        format!(
+            "{kind}{mode} {owner} {size:>width$} {time} {}{target}",
+            member.name,
+            width = 18_usize.saturating_sub(owner.len())
+        )
     }
 
     fn put(&self, member: &Member) -> Result<(), crate::machine::FsError> {

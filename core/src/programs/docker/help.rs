@@ -62,7 +62,7 @@ pub fn of(sub: &Sub) -> String {
             Type::Int | Type::Int32 => " int",
             Type::Duration => " duration",
             Type::Array | Type::Slice => " list",
-            Type::Str => " string",
+            Type::Str | Type::Word => " string",
         };
         format!("{short}--{}{kind}", flag.name)
     };

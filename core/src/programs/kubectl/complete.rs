@@ -34,7 +34,7 @@ pub fn words(line: &CompleteCx, words: &[String]) -> Vec<String> {
     let Some((word, before)) = words.split_last() else { return Vec::new() };
     let Ok(found) = find::find(&verbs::ROOT, &[verbs::GLOBAL], before) else { return Vec::new() };
     let command = found.command();
-    let cx = Cx { proc: line.proc.clone() };
+    let cx = Cx::new(line.proc.clone());
     let flags: Vec<&Flag> =
         command.own_flags().chain(verbs::GLOBAL).filter(|f| !f.hidden).collect();
     let parsed = Parsed::read(&found.path(), command.own_flags().chain(verbs::GLOBAL), &found.args);

@@ -1,6 +1,6 @@
 //! What every verb gets: the process it runs in, and the way to a server.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ use crate::{
 pub struct Cx {
     /// Its process.
     pub proc: Proc,
+    /// How many warnings it has printed.
+    pub warned: Rc<Cell<usize>>,
 }
 
 /// A connection to a cluster.
@@ -51,9 +53,15 @@ impl Cx {
         self.proc.eprint(text).await;
     }
 
+    /// The context of a process.
+    pub fn new(proc: Proc) -> Cx {
+        Cx { proc, warned: Rc::default() }
+    }
+
     /// Prints the warnings that the server sent since the last call.
     pub async fn warnings(&self, conn: &Conn) {
         for warning in conn.client.take_warnings() {
+            self.warned.set(self.warned.get() + 1);
             self.err(&format!("Warning: {warning}\n")).await;
         }
     }

@@ -12,6 +12,7 @@ pub mod cx;
 pub mod describe;
 pub mod error;
 pub mod flags;
+pub(crate) mod global;
 pub mod kubeconfig;
 pub mod kustomize;
 pub mod manifest;
@@ -49,7 +50,7 @@ pub async fn main(proc: Proc) -> i32 {
 
 /// Runs `kubectl` with these arguments (without the name), as `minikube kubectl` does.
 pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
-    let cx = Cx { proc };
+    let cx = Cx::new(proc);
     if let Some(code) = verbs::plugin::run(&cx, &args).await {
         return code;
     }
@@ -96,8 +97,18 @@ async fn dispatch(cx: &Cx, args: &[String]) -> Result<(), Error> {
         cx.out(&help::help(&found.way, verbs::GROUPS, width)).await;
         return Ok(());
     }
+    global::check(cx, &parsed).await?;
+    let strict = parsed.bool("warnings-as-errors");
     match command.run {
-        Some(run) => run(cx.clone(), parsed).await,
+        Some(run) => {
+            run(cx.clone(), parsed).await?;
+            match cx.warned.get() {
+                0 => Ok(()),
+                _ if !strict => Ok(()),
+                1 => Err(Error::plain("1 warning received")),
+                n => Err(Error::plain(format!("{n} warnings received"))),
+            }
+        }
         None if parsed.args.is_empty() => {
             let text = help::help(&found.way, verbs::GROUPS, width);
             // Upstream's rollout is the one that tells it on stdout.

@@ -21,6 +21,8 @@ pub enum Type {
     Bool,
     /// Text.
     Str,
+    /// Text that help shows without quotes.
+    Word,
     /// May be given several times; each is one value.
     Array,
     /// May be given several times, each a comma-separated list.
@@ -109,6 +111,12 @@ impl Flag {
     /// With another default, as help shows it.
     pub const fn default(mut self, default: &'static str) -> Flag {
         self.default = default;
+        self
+    }
+
+    /// Whose value help shows without quotes.
+    pub const fn bare_text(mut self) -> Flag {
+        self.kind = Type::Word;
         self
     }
 

@@ -148,7 +148,7 @@ impl Parsed {
         let changed = self.values.contains_key(flag.name);
         let slot = self.values.entry(flag.name).or_default();
         match flag.kind {
-            Type::Str => *slot = vec![value.to_owned()],
+            Type::Str | Type::Word => *slot = vec![value.to_owned()],
             Type::Bool => {
                 *slot = vec![parse_bool(value).map_err(bad)?.to_string()];
             }

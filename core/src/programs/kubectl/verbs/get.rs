@@ -19,6 +19,7 @@ use crate::{
         },
         resources::{self, Query, Selected},
     },
+    sim::{Either, race},
 };
 
 /// `kubectl get`
@@ -386,12 +387,26 @@ async fn watch(
         text.push_str(&show.flush());
         cx.out(&text).await;
     }
-    while let Some(event) = stream.next().await {
-        let mut text = show.event(conn, event.op, &event.object)?;
-        text.push_str(&show.flush());
-        cx.out(&text).await;
+    let shown = async {
+        while let Some(event) = stream.next().await {
+            let mut text = show.event(conn, event.op, &event.object)?;
+            text.push_str(&show.flush());
+            cx.out(&text).await;
+        }
+        Err(Error::plain("watch closed before UntilWithoutRetry timeout"))
+    };
+    match crate::programs::kubectl::global::timeout(p)? {
+        nanos @ 1.. => {
+            let patience = std::time::Duration::from_nanos(nanos.unsigned_abs());
+            match race(shown, cx.proc.sleep(patience)).await {
+                Either::Left(result) => result,
+                Either::Right(()) => {
+                    Err(Error::plain("watch closed before UntilWithoutRetry timeout"))
+                }
+            }
+        }
+        _ => shown.await,
     }
-    Ok(())
 }
 
 /// Prints the events of a watch.

@@ -42,7 +42,7 @@ mod version;
 mod wait;
 mod waiting;
 
-pub use version::SERVER_VERSION;
+pub use version::{CLIENT_VERSION, SERVER_VERSION};
 
 use super::flags::{Command, Flag, help::Groups};
 
@@ -142,24 +142,43 @@ pub const GROUPS: Groups = &[
 
 /// Flags that every verb takes.
 pub static GLOBAL: &[Flag] = &[
-    Flag::str("as", "", "Act as this user."),
+    Flag::str("as", "", "Act as this user, who may be a service account."),
     Flag::array("as-group", "Groups to act in, with --as; may be given several times."),
     Flag::str("as-uid", "", "The uid to act as, with --as."),
     Flag::array("as-user-extra", "What else to say of the user of --as: key=value."),
+    Flag::str(
+        "cache-dir",
+        "/root/.kube/cache",
+        "The folder for what is remembered of servers; the sandbox's kubectl remembers nothing.",
+    ),
     Flag::str("certificate-authority", "", "A file with the certificate authority to trust."),
     Flag::str("client-certificate", "", "A file with the certificate that shows who you are."),
     Flag::str("client-key", "", "A file with the key of that certificate."),
     Flag::str("cluster", "", "The kubeconfig's cluster to use."),
     Flag::str("context", "", "The kubeconfig's context to use."),
+    Flag::bool("disable-compression", false, "Do not let the server pack its answers."),
     Flag::bool("insecure-skip-tls-verify", false, "Do not check the server's certificate."),
     Flag::str("kubeconfig", "", "The kubeconfig file to use."),
+    Flag::str("kuberc", "", "The file with preferences; the sandbox's kubectl has none."),
+    Flag::duration("log-flush-frequency", "5s", "How often what is logged is written at last."),
+    Flag::bool("match-server-version", false, "Refuse to work with a server of another version."),
     Flag::str("namespace", "", "The namespace to work in.").short("n"),
-    Flag::str("request-timeout", "0", "How long to wait for one answer; 0 means for ever."),
+    Flag::str("password", "", "The password for --username."),
+    Flag::str(
+        "profile",
+        "none",
+        "What to measure of kubectl itself; only 'none' is there in the sandbox.",
+    ),
+    Flag::str("profile-output", "profile.pprof", "The file for what --profile measures."),
+    Flag::str("proxy-url", "", "The proxy to the server. Not simulated."),
+    Flag::str("request-timeout", "0", "How long to wait for one answer (1s, 2m); 0: for ever."),
     Flag::str("server", "", "The address of the API server.").short("s"),
     Flag::str("tls-server-name", "", "The name to expect in the server's certificate."),
     Flag::str("token", "", "A bearer token that shows who you are."),
     Flag::str("user", "", "The kubeconfig's user to use."),
+    Flag::str("username", "", "A user with a password, --password."),
     Flag::int("v", "0", "How much to log.").short("v"),
+    Flag::str("vmodule", "", "How much single parts log: pattern=N,…").bare_text(),
     Flag::bool("warnings-as-errors", false, "Fail if the server sent a warning."),
 ];
 

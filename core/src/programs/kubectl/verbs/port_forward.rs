@@ -9,7 +9,7 @@ use k8s_openapi::{
 
 use crate::{
     fabric::{Endpoint, Frame},
-    machine::Signal,
+    machine::{ExitStatus, Signal},
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Complete, Flag, Parsed},
@@ -70,7 +70,10 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         Either::Left(result) => result,
         // Interrupting it is how it is meant to end.
         Either::Right(Signal::Int) => Ok(()),
-        Either::Right(_) => Err(Error::Exit(143)),
+        Either::Right(other) => {
+            cx.proc.process().end(ExitStatus::Signal(other));
+            std::future::pending().await
+        }
     }
 }
 

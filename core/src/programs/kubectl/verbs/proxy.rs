@@ -11,12 +11,12 @@ use crate::{
         Conn as Link, Endpoint, Frame,
         http::{HttpRequest, HttpResponse, Parsed as Read, parse_request, reason},
     },
-    machine::{Signal, fs::Kind},
+    machine::fs::Kind,
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Flag, Parsed},
     },
-    sim::{Either, channel, race},
+    sim::channel,
 };
 
 /// `kubectl proxy`
@@ -177,14 +177,9 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         filter,
     });
     loop {
-        match race(listener.accept(), cx.proc.signal()).await {
-            Either::Left(link) => {
-                let proxy = proxy.clone();
-                cx.proc.spawn_task(async move { proxy.connection(link).await });
-            }
-            Either::Right(Signal::Int) => return Err(Error::Exit(130)),
-            Either::Right(_) => return Err(Error::Exit(143)),
-        }
+        let link = listener.accept().await;
+        let proxy = proxy.clone();
+        cx.proc.spawn_task(async move { proxy.connection(link).await });
     }
 }
 
