@@ -51,6 +51,9 @@ pub async fn main(proc: Proc) -> i32 {
 /// Runs `kubectl` with these arguments (without the name), as `minikube kubectl` does.
 pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
     let cx = Cx::new(proc);
+    if let Some(("__complete", words)) = args.split_first().map(|(f, rest)| (f.as_str(), rest)) {
+        return verbs::completion::offers(&cx, words).await;
+    }
     if let Some(code) = verbs::plugin::run(&cx, &args).await {
         return code;
     }

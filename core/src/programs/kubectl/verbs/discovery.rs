@@ -2,11 +2,14 @@
 
 use std::rc::Rc;
 
+use serde_json::json;
+
 use crate::{
     api::Kind,
     programs::kubectl::{
         Cx, Error,
         flags::{Command, Flag, Parsed},
+        output::Printer,
         print::tabwriter::Tabwriter,
     },
 };
@@ -37,7 +40,7 @@ async fn versions(cx: Cx, p: Parsed) -> Result<(), Error> {
 /// `kubectl api-resources`
 pub static RESOURCES: Command = Command {
     name: "api-resources",
-    usage: "api-resources",
+    usage: "api-resources [flags]",
     short: "List the kinds of objects that the server has",
     examples: "# All of them\nkubectl api-resources\n\n# With what can be done with them\n\
                kubectl api-resources -o wide\n\n# Those of one group\n\
@@ -53,6 +56,7 @@ pub static RESOURCES: Command = Command {
         ),
         Flag::bool("no-headers", false, "Leave the headers out."),
         Flag::str("output", "", "Output format. One of: (json, yaml, name, wide).").short("o"),
+        Flag::bool("show-managed-fields", false, "Show managedFields in JSON and YAML."),
         Flag::str("sort-by", "", "Sort by name or kind."),
         Flag::slice("verbs", "Only kinds with which all of this can be done."),
     ]],
@@ -61,7 +65,7 @@ pub static RESOURCES: Command = Command {
 };
 
 async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
-    if !["", "wide", "name"].contains(&p.str("output")) {
+    if !["", "wide", "name", "json", "yaml"].contains(&p.str("output")) {
         return Err(Error::plain(format!("--output {} is not available", p.str("output"))));
     }
     if !["", "name", "kind"].contains(&p.str("sort-by")) {
@@ -85,6 +89,9 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
         "kind" => found.sort_by(|a, b| a.kind.cmp(&b.kind)),
         _ => found.sort_by(|a, b| (&a.group, &a.plural).cmp(&(&b.group, &b.plural))),
     }
+    if ["json", "yaml"].contains(&p.str("output")) {
+        return listed(&cx, &p, &found).await;
+    }
     let (wide, names) = (p.str("output") == "wide", p.str("output") == "name");
     let mut out = Tabwriter::table();
     if !p.bool("no-headers") && !names {
@@ -107,5 +114,29 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
         out.write("\n");
     }
     cx.out(&out.flush()).await;
+    Ok(())
+}
+
+/// `-o json` and `-o yaml`: the kinds as discovery has them.
+async fn listed(cx: &Cx, p: &Parsed, kinds: &[Rc<Kind>]) -> Result<(), Error> {
+    let entry = |k: &Rc<Kind>| {
+        let mut entry = json!({"name": k.plural, "singularName": k.singular,
+            "namespaced": k.namespaced, "version": k.version, "kind": k.kind,
+            "verbs": k.verbs()});
+        if !k.group.is_empty() {
+            entry["group"] = k.group.as_ref().into();
+        }
+        for (field, list) in [("shortNames", &k.short_names), ("categories", &k.categories)] {
+            if !list.is_empty() {
+                entry[field] = json!(list);
+            }
+        }
+        entry
+    };
+    let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "",
+        "resources": kinds.iter().map(entry).collect::<Vec<_>>()});
+    let mut printer = Printer::new(cx, p, "", "")?;
+    printer.typed(true);
+    cx.out(&printer.one(&list)?).await;
     Ok(())
 }

@@ -32,6 +32,11 @@ pub static COMMAND: Command = Command {
         Flag::str("container", "", "The container.").short("c"),
         Flag::bool("follow", false, "Go on as lines come.").short("f"),
         Flag::bool("ignore-errors", false, "Go on with the other logs if one cannot be had."),
+        Flag::bool(
+            "insecure-skip-tls-verify-backend",
+            false,
+            "Do not check the certificate of the kubelet that has the log.",
+        ),
         Flag::int("limit-bytes", "0", "At most so many bytes; 0: no limit."),
         Flag::int("max-log-requests", "5", "How many logs may be followed at once."),
         Flag::duration("pod-running-timeout", "20s", "How long to wait for a pod."),

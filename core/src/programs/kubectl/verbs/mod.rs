@@ -7,6 +7,7 @@ mod attach;
 mod auth;
 mod autoscale;
 mod cluster_info;
+pub mod completion;
 mod config;
 mod cp;
 mod create;
@@ -15,6 +16,7 @@ mod delete;
 mod describe;
 mod diff;
 mod discovery;
+mod drain;
 mod edit;
 mod events;
 mod exec;
@@ -69,7 +71,7 @@ pub static ROOT: Command = Command {
         &top::COMMAND,
         &nodes::CORDON,
         &nodes::UNCORDON,
-        &nodes::DRAIN,
+        &drain::COMMAND,
         &nodes::TAINT,
         &describe::COMMAND,
         &logs::COMMAND,
@@ -90,6 +92,7 @@ pub static ROOT: Command = Command {
         &label::LABEL,
         &label::ANNOTATE,
         &plugin::COMMAND,
+        &completion::COMMAND,
         &config::COMMAND,
         &version::COMMAND,
         &discovery::VERSIONS,

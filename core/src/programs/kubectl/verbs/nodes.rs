@@ -1,18 +1,14 @@
-//! `kubectl cordon | uncordon | drain | taint`. Model `k8s.io/kubectl/pkg/{cmd,drain}`.
+//! `kubectl cordon | uncordon | taint`. Model `k8s.io/kubectl/pkg/{cmd,drain}`.
 
-use std::{rc::Rc, time::Duration};
-
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Node;
 use serde_json::{Value, json};
 
-use super::waiting;
 use crate::{
-    api::{Typed, gofmt::quote, meta::controller_of, patch},
-    client::{DeleteOptions, PatchType, Subresource},
+    api::{Typed, gofmt::quote, patch},
+    client::{PatchType, Subresource},
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Complete, Flag, Parsed},
-        pods,
         resources::Query,
         things::{self, Thing},
         write::{self, DryRun},
@@ -50,9 +46,18 @@ pub static UNCORDON: Command = Command {
 };
 
 /// The nodes that are named or selected.
-async fn nodes(cx: &Cx, conn: &Conn, p: &Parsed, verb: &str) -> Result<Vec<Thing>, Error> {
-    if p.args.is_empty() && p.str("selector").is_empty() {
+pub(super) async fn nodes(
+    cx: &Cx,
+    conn: &Conn,
+    p: &Parsed,
+    verb: &str,
+) -> Result<Vec<Thing>, Error> {
+    if p.args.is_empty() && !p.changed("selector") {
         return Err(Error::usage(&p.path, format_args!("USAGE: {verb} NODE [flags]")));
+    }
+    if !p.args.is_empty() && !p.str("selector").is_empty() {
+        let text = "error: cannot specify both a node name and a --selector option";
+        return Err(Error::usage(&p.path, text));
     }
     let mut args = vec!["nodes".to_owned()];
     args.extend(p.args.iter().cloned());
@@ -71,7 +76,8 @@ async fn cordon(cx: Cx, p: Parsed, on: bool) -> Result<(), Error> {
     Ok(())
 }
 
-async fn mark(
+/// Lets no new pods onto a node, or lets them again.
+pub(super) async fn mark(
     cx: &Cx,
     conn: &Conn,
     p: &Parsed,
@@ -92,220 +98,6 @@ async fn mark(
     let _ = p;
     cx.out(&format!("{} {word}{}\n", node.named(), dry_run.suffix())).await;
     Ok(())
-}
-
-/// `kubectl drain`
-pub static DRAIN: Command = Command {
-    name: "drain",
-    usage: "drain NODE",
-    short: "Empty a node, for maintenance",
-    long: "Empty a node: let no new pods onto it and make its pods end.\n\n\
-           Pods that nothing would replace, and those of daemon sets, stop it, unless flags say \
-           otherwise.",
-    examples: "# Empty node-1\nkubectl drain node-1 --ignore-daemonsets",
-    flags: &[&[
-        Flag::bool("delete-emptydir-data", false, "Also pods whose local data would be lost."),
-        Flag::bool("disable-eviction", false, "Delete pods instead of evicting them."),
-        write::DRY_RUN,
-        Flag::bool("force", false, "Also pods that nothing would replace."),
-        Flag::int(
-            "grace-period",
-            "-1",
-            "Seconds that pods get to end; negative: what they ask for.",
-        ),
-        Flag::bool("ignore-daemonsets", false, "Leave the pods of daemon sets alone."),
-        Flag::str("pod-selector", "", "Only pods with these labels."),
-        Flag::str("selector", "", "Only nodes with these labels.").short("l"),
-        Flag::int(
-            "skip-wait-for-delete-timeout",
-            "0",
-            "Do not wait for pods that have been ending \
-            for longer than so many seconds.",
-        ),
-        Flag::duration("timeout", "0s", "How long to wait; 0: as long as it takes."),
-    ]],
-    run: Some(|cx, p| Box::pin(drain(cx, p))),
-    complete: Complete::Names("nodes"),
-    ..Command::EMPTY
-};
-
-async fn drain(cx: Cx, p: Parsed) -> Result<(), Error> {
-    let dry_run = DryRun::of(&cx, &p).await?;
-    let conn = dry_run.on(cx.connect(&p, 5)?);
-    let found = nodes(&cx, &conn, &p, "drain").await?;
-    for node in &found {
-        mark(&cx, &conn, &p, node, true, dry_run).await?;
-    }
-    let mut pending = Vec::new();
-    let mut errors = Vec::new();
-    for node in &found {
-        match empty(&cx, &conn, &p, node, dry_run).await {
-            Ok(()) => {
-                cx.out(&format!("{} drained{}\n", node.named(), dry_run.suffix())).await;
-            }
-            Err(mut faults) => {
-                let all: Vec<String> = faults.iter().map(Error::message).collect();
-                let all = match all.as_slice() {
-                    [one] => one.clone(),
-                    many => format!("[{}]", many.join(", ")),
-                };
-                cx.err(&format!(
-                    "error: unable to drain node {} due to error: {all}, continuing command...\n",
-                    quote(&node.name)
-                ))
-                .await;
-                pending.push(node.name.clone());
-                errors.append(&mut faults);
-            }
-        }
-    }
-    if pending.is_empty() {
-        return Ok(());
-    }
-    cx.err("There are pending nodes to be drained:\n").await;
-    for name in &pending {
-        cx.err(&format!(" {name}\n")).await;
-    }
-    let lines: Vec<String> = errors.iter().map(Error::message).collect();
-    let prefix = if lines.len() == 1 { "error: " } else { "" };
-    let _ = prefix;
-    Err(Error::Bare(lines.join("\n")))
-}
-
-async fn empty(
-    cx: &Cx,
-    conn: &Conn,
-    p: &Parsed,
-    node: &Thing,
-    dry_run: DryRun,
-) -> Result<(), Vec<Error>> {
-    let selector = crate::api::selector::Selector::parse(p.str("pod-selector"))
-        .map_err(|e| vec![Error::plain(e)])?;
-    let all: Vec<Rc<Pod>> = conn.client.list(None);
-    let here: Vec<Rc<Pod>> = all
-        .into_iter()
-        .filter(|pod| pod.spec.as_ref().and_then(|s| s.node_name.as_deref()) == Some(&node.name))
-        .filter(|pod| selector.matches(pod.metadata.labels.as_ref()))
-        .collect();
-    let sorted = Sorted::of(&here, p);
-    if !sorted.faults.is_empty() {
-        return Err(sorted.faults.into_iter().map(Error::Plain).collect());
-    }
-    if !sorted.warnings.is_empty() {
-        cx.err(&format!("Warning: {}\n", sorted.warnings.join("; "))).await;
-    }
-    for pod in &sorted.delete {
-        let name = format!("{}/{}", pods::namespace(pod), pods::name(pod));
-        let verb = if p.bool("disable-eviction") { "deleting" } else { "evicting" };
-        cx.out(&format!("{verb} pod {name}{}\n", dry_run.suffix())).await;
-    }
-    if dry_run == DryRun::Client {
-        return Ok(());
-    }
-    for pod in &sorted.delete {
-        let grace = p.int("grace-period");
-        let options = DeleteOptions {
-            grace_seconds: (grace >= 0).then_some(grace),
-            ..DeleteOptions::default()
-        };
-        let (namespace, name) = (pods::namespace(pod), pods::name(pod));
-        let result = match p.bool("disable-eviction") {
-            true => conn.client.delete::<Pod>(namespace, name, &options),
-            false => conn.client.evict(namespace, name, &options),
-        };
-        match result {
-            Err(e) if !e.is_not_found() => return Err(vec![e.into()]),
-            _ => {}
-        }
-    }
-    for pod in &sorted.delete {
-        let thing = Thing {
-            kind: conn.client.kind(Pod::ID),
-            namespace: pods::namespace(pod).to_owned(),
-            name: pods::name(pod).to_owned(),
-            source: String::new(),
-            object: Value::Null,
-        };
-        let uid = pod.metadata.uid.clone().unwrap_or_default();
-        let gone = |v: Option<&Value>| v.is_none_or(|v| v["metadata"]["uid"] != uid.as_str());
-        waiting::until(cx, conn, &thing, p.duration("timeout"), gone).await.map_err(|e| vec![e])?;
-        let word = if p.bool("disable-eviction") { "deleted" } else { "evicted" };
-        cx.out(&format!("pod/{} {word}\n", pods::name(pod))).await;
-        // As upstream, which looks for what has gone once a second.
-        cx.proc.sleep(Duration::from_millis(0)).await;
-    }
-    Ok(())
-}
-
-/// A node's pods by what is to be done about them.
-#[derive(Default)]
-struct Sorted {
-    delete: Vec<Rc<Pod>>,
-    faults: Vec<String>,
-    warnings: Vec<String>,
-}
-
-impl Sorted {
-    fn of(all: &[Rc<Pod>], p: &Parsed) -> Sorted {
-        let (mut daemons, mut local, mut unmanaged) = (Vec::new(), Vec::new(), Vec::new());
-        let mut delete = Vec::new();
-        for pod in all {
-            let name = format!("{}/{}", pods::namespace(pod), pods::name(pod));
-            let annotations = pod.metadata.annotations.as_ref();
-            if annotations.is_some_and(|a| a.contains_key("kubernetes.io/config.mirror")) {
-                continue;
-            }
-            let finished = ["Succeeded", "Failed"].contains(&pods::phase(pod));
-            let owner = controller_of(&pod.metadata).map(|o| o.kind.clone());
-            if owner.as_deref() == Some("DaemonSet") && !finished {
-                daemons.push(name);
-                continue;
-            }
-            let volumes = pod.spec.as_ref().and_then(|s| s.volumes.as_ref());
-            if !finished && volumes.into_iter().flatten().any(|v| v.empty_dir.is_some()) {
-                local.push(name.clone());
-            }
-            if !finished && owner.is_none() {
-                unmanaged.push(name);
-            }
-            delete.push(pod.clone());
-        }
-        let mut sorted = Sorted { delete, ..Sorted::default() };
-        let mut judge = |names: &[String], allowed: bool, warning: Option<&str>, fault: &str| {
-            if names.is_empty() {
-                return;
-            }
-            let list = names.join(", ");
-            match (allowed, warning) {
-                (true, Some(text)) => sorted.warnings.push(format!("{text}: {list}")),
-                (true, None) => {}
-                (false, _) => sorted.faults.push(format!("{fault}: {list}")),
-            }
-        };
-        judge(
-            &daemons,
-            p.bool("ignore-daemonsets"),
-            Some("ignoring DaemonSet-managed Pods"),
-            "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore)",
-        );
-        // A pod whose data is at stake is counted there, not among those that nothing replaces.
-        let at_stake = !p.bool("delete-emptydir-data");
-        judge(
-            &local,
-            !at_stake,
-            None,
-            "cannot delete Pods with local storage (use --delete-emptydir-data to override)",
-        );
-        let unmanaged: Vec<String> =
-            unmanaged.into_iter().filter(|n| !(at_stake && local.contains(n))).collect();
-        judge(
-            &unmanaged,
-            p.bool("force"),
-            Some("deleting Pods that declare no controller"),
-            "cannot delete Pods that declare no controller (use --force to override)",
-        );
-        sorted
-    }
 }
 
 /// `kubectl taint`

@@ -1,17 +1,17 @@
 //! `kubectl patch`. Models `k8s.io/kubectl/pkg/cmd/patch`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    api::{patch, yaml},
+    api::{ObjRef, Status, patch, yaml},
     client::{PatchType, Subresource},
     programs::kubectl::{
-        Cx, Error,
+        Conn, Cx, Error,
         flags::{Command, Complete, Flag, Parsed},
         manifest,
         resources::Query,
-        things,
-        write::{self, DryRun},
+        things::{self, Thing},
+        write::{self, DryRun, Part},
     },
 };
 
@@ -31,9 +31,10 @@ pub static COMMAND: Command = Command {
         &[
             write::DRY_RUN,
             write::field_manager("kubectl-patch"),
+            Flag::bool("local", false, "Work on files only and ask no server."),
             Flag::str("patch", "", "The patch.").short("p"),
             Flag::str("patch-file", "", "A file that holds the patch."),
-            Flag::str("subresource", "", "A part of the object: status."),
+            Flag::str("subresource", "", "The part of the object to change: status, scale."),
             Flag::str("type", "strategic", "json, merge or strategic."),
         ],
         manifest::FLAGS,
@@ -71,18 +72,14 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         })?,
         _ => return Err(Error::plain("cannot specify --patch and --patch-file together")),
     };
-    let sub = match p.str("subresource") {
-        "" => Subresource::Main,
-        "status" => Subresource::Status,
-        other => {
-            let text = format!("the subresource {other} is not simulated here");
-            return Err(Error::plain(text));
-        }
-    };
+    let part = write::subresource(&p, &["status", "scale", "resize"])?;
     let change = yaml::parse(&text).map_err(|e| {
         let shown = crate::api::gofmt::quote(&text);
         Error::plain(format!("unable to parse {shown}: {e}"))
     })?;
+    if p.bool("local") {
+        return locally(&cx, &p, patch_type, &change, dry_run).await;
+    }
     let conn = dry_run.on(cx.connect(&p, 5)?);
     let (found, errors) = things::find(&cx, &conn, &p, &p.args, &Query::default(), true).await?;
     let mut errors = errors;
@@ -94,8 +91,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         let result: Result<Value, Error> = if dry_run == DryRun::Client {
             patch::apply(&thing.kind, patch_type, old.clone(), change.clone()).map_err(Error::from)
         } else {
-            let change = (patch_type, &change);
-            let result = conn.client.patch(thing.kind.id, thing.key(), change, sub);
+            let result = send(&conn, &thing, (patch_type, &change), part);
             cx.warnings(&conn).await;
             result.map(|o| conn.value(&o)).map_err(|e| match e.reason {
                 "UnsupportedMediaType" => Error::plain(format!(
@@ -116,4 +112,47 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         }
     }
     Error::collect(errors)
+}
+
+/// Sends the patch of an object, or of a part of it.
+fn send(
+    conn: &Conn,
+    thing: &Thing,
+    change: (PatchType, &Value),
+    part: Part,
+) -> Result<ObjRef, Status> {
+    let (id, key) = (thing.kind.id, thing.key());
+    let sub = match part {
+        Part::Main => Subresource::Main,
+        Part::Status => Subresource::Status,
+        Part::Resize => return Err(Status::bad_request(write::not_here("resize").message())),
+        Part::Scale => {
+            let (_, (wanted, there, _)) = conn.client.get_scale(id, key.0, key.1)?;
+            let scale = json!({"spec": {"replicas": wanted}, "status": {"replicas": there}});
+            let scale = patch::apply(&thing.kind, change.0, scale, change.1.clone())
+                .map_err(Status::bad_request)?;
+            let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+            let replicas = i32::try_from(replicas).unwrap_or(i32::MAX);
+            return conn.client.set_scale(id, key, replicas, None);
+        }
+    };
+    conn.client.patch(id, key, change, sub)
+}
+
+/// `--local`: what files hold, patched and printed.
+async fn locally(
+    cx: &Cx,
+    p: &Parsed,
+    patch_type: PatchType,
+    change: &Value,
+    dry_run: DryRun,
+) -> Result<(), Error> {
+    for thing in things::local(cx, p, &p.args).await? {
+        let old = thing.object.clone();
+        let object = patch::apply(&thing.kind, patch_type, old.clone(), change.clone())
+            .map_err(Error::plain)?;
+        let word = if object == old { "patched (no change)" } else { "patched" };
+        write::report(cx, p, &object, word, dry_run).await?;
+    }
+    Ok(())
 }

@@ -24,7 +24,7 @@ use crate::{
 /// `kubectl top`
 pub static COMMAND: Command = Command {
     name: "top",
-    usage: "top",
+    usage: "top [flags]",
     short: "Show what nodes and pods use",
     long: "Show how much processor and memory nodes and pods use.\n\nThis needs a metrics server in \
            the cluster.",

@@ -19,7 +19,7 @@ pub const SERVER_VERSION: &str = "v1.36.2";
 /// `kubectl version`
 pub static COMMAND: Command = Command {
     name: "version",
-    usage: "version",
+    usage: "version [flags]",
     short: "Print the versions of kubectl and of the server",
     examples: "# Both versions\nkubectl version\n\n# Only kubectl's, as JSON\nkubectl version --client -o json",
     flags: &[&[

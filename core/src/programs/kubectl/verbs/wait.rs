@@ -38,10 +38,12 @@ pub static COMMAND: Command = Command {
                 "What to wait for: create, delete, condition=NAME[=VALUE], \
                 jsonpath=PATH[=VALUE].",
             ),
+            manifest::FILENAME,
+            Flag::bool("local", false, "Take what files hold as it stands there at first."),
+            manifest::RECURSIVE,
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
             Flag::duration("timeout", "30s", "How long to wait; 0: look once, negative: a week."),
         ],
-        manifest::FLAGS,
         write::OUTPUT,
     ],
     run: Some(|cx, p| Box::pin(run(cx, p))),
@@ -136,7 +138,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         created(&cx, &conn, &p, &query, deadline).await?;
     }
     let deleting = goals.iter().any(|g| matches!(g, Goal::Delete));
-    let (found, errors) = things::find(&cx, &conn, &p, &p.args, &query, true).await?;
+    let (found, errors) = things::find(&cx, &conn, &p, &p.args, &query, !p.bool("local")).await?;
     let errors: Vec<Error> =
         errors.into_iter().filter(|e| !(deleting && e.is_not_found())).collect();
     Error::collect(errors)?;

@@ -38,6 +38,14 @@ pub static COMMAND: Command = Command {
 };
 
 /// Flags of every subcommand.
+const BASIC: &[Flag] = &[
+    Flag::bool("all", false, "All objects of the type in the namespace."),
+    write::DRY_RUN,
+    write::field_manager("kubectl-set"),
+    Flag::bool("local", false, "Work on files only and ask no server."),
+];
+
+/// Flags of most subcommands.
 const SHARED: &[Flag] = &[
     Flag::bool("all", false, "All objects of the type in the namespace."),
     write::DRY_RUN,

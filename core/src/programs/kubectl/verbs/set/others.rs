@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{SHARED, objects, pod_spec, send};
+use super::{BASIC, objects, pod_spec, send};
 use crate::programs::kubectl::{
     Cx, Error,
-    flags::{Command, Complete, Parsed},
+    flags::{Command, Complete, Flag, Parsed},
     manifest,
     write::{self, DryRun},
 };
@@ -17,7 +17,7 @@ pub(super) static SERVICEACCOUNT: Command = Command {
     usage: "serviceaccount (-f FILENAME | TYPE NAME) SERVICE_ACCOUNT",
     short: "Change the service account of a pod template",
     examples: "# The pods act as bot\nkubectl set serviceaccount deployment/web bot",
-    flags: &[SHARED, manifest::FLAGS, write::OUTPUT],
+    flags: &[BASIC, manifest::FLAGS, write::OUTPUT],
     run: Some(|cx, p| Box::pin(account(cx, p))),
     complete: Complete::Resources,
     ..Command::EMPTY
@@ -45,8 +45,17 @@ pub(super) static SELECTOR: Command = Command {
     name: "selector",
     usage: "selector (-f FILENAME | TYPE NAME) EXPRESSIONS [--resource-version=version]",
     short: "Change what a service selects",
+    long: "Change what a service selects. What it selected before counts no more.",
     examples: "# Lead to other pods\nkubectl set selector service web app=other",
-    flags: &[SHARED, manifest::FLAGS, write::OUTPUT],
+    flags: &[
+        BASIC,
+        &[
+            manifest::FILENAME,
+            manifest::RECURSIVE,
+            Flag::str("resource-version", "", "Change nothing unless this is the version now."),
+        ],
+        write::OUTPUT,
+    ],
     run: Some(|cx, p| Box::pin(selector(cx, p))),
     complete: Complete::Resources,
     ..Command::EMPTY
@@ -69,6 +78,12 @@ async fn selector(cx: Cx, p: Parsed) -> Result<(), Error> {
     for thing in found {
         if thing.kind.kind != "Service" {
             return Err(Error::plain("setting a selector is only supported for Services"));
+        }
+        let version = p.str("resource-version");
+        let now = thing.object["metadata"]["resourceVersion"].as_str().unwrap_or("");
+        if !version.is_empty() && version != now {
+            let status = crate::api::Status::modified(&thing.kind, &thing.name);
+            return Err(Error::plain(format!("failed to patch selector {status}")));
         }
         let mut new = thing.object.clone();
         new["spec"]["selector"] = Value::Object(map.clone());
