@@ -113,7 +113,7 @@ type Texts = Vec<(String, Option<String>, Option<String>)>;
 async fn compare(cx: &Cx, texts: Texts) -> Result<(), Error> {
     let folder = cx.proc.env("TMPDIR").unwrap_or_else(|| "/tmp".into());
     let folder = folder.trim_end_matches('/').to_owned();
-    let number = || cx.proc.sim().random(3_000_000_000) + 1_000_000_000;
+    let number = || cx.proc.sim().random(1_000_000_000) + 1_000_000_000;
     let (live_dir, merged_dir) =
         (format!("{folder}/LIVE-{}", number()), format!("{folder}/MERGED-{}", number()));
     let program = cx.proc.env("KUBECTL_EXTERNAL_DIFF").filter(|p| !p.is_empty());

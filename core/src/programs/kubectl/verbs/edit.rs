@@ -124,7 +124,7 @@ fn strip(text: &str) -> String {
 
 fn file_name(cx: &Cx, extension: &str) -> String {
     let folder = cx.proc.env("TMPDIR").unwrap_or_else(|| "/tmp".into());
-    let number = cx.proc.sim().random(4_000_000_000) + 100_000_000;
+    let number = cx.proc.sim().random(1_000_000_000) + 1_000_000_000;
     // Go's filepath.Join would clean the path; a folder of "." is kept as upstream prints it.
     format!("{}/kubectl-edit-{number}.{extension}", folder.trim_end_matches('/'))
 }
