@@ -9,9 +9,10 @@ use std::{borrow::Cow, rc::Rc};
 use k8s_openapi::{
     Resource,
     api::{
-        apps::v1::*, authentication::v1::*, authorization::v1::*, batch::v1::*,
-        coordination::v1::*, core::v1::*, discovery::v1::*, networking::v1::*, policy::v1::*,
-        rbac::v1::*, scheduling::v1::*, storage::v1::*,
+        apps::v1::*, authentication::v1::*, authorization::v1::*,
+        autoscaling::v2::HorizontalPodAutoscaler, batch::v1::*, coordination::v1::*, core::v1::*,
+        discovery::v1::*, networking::v1::*, policy::v1::*, rbac::v1::*, scheduling::v1::*,
+        storage::v1::*,
     },
 };
 use serde_json::Value;
@@ -176,6 +177,7 @@ kinds! {
     SelfSubjectAccessReview  "selfsubjectaccessreviews"  []   cluster    []      [];
     SelfSubjectRulesReview   "selfsubjectrulesreviews"   []   cluster    []      [];
     SubjectAccessReview      "subjectaccessreviews"      []   cluster    []      [];
+    HorizontalPodAutoscaler "horizontalpodautoscalers" ["hpa"] namespaced ["all"] ["status"];
     CronJob               "cronjobs"               ["cj"]     namespaced ["all"] ["status"];
     Job                   "jobs"                   []         namespaced ["all"] ["status"];
     Lease                 "leases"                 []         namespaced []      [];

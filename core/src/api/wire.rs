@@ -3,7 +3,9 @@
 //! Applied to objects on their way out, so that `-o yaml` shows what a real server sends; reading
 //! takes these values for "not said" again.
 
-use k8s_openapi::api::{apps::v1::*, batch::v1::*, core::v1::*};
+use k8s_openapi::api::{
+    apps::v1::*, autoscaling::v2::HorizontalPodAutoscaler, batch::v1::*, core::v1::*,
+};
 use serde_json::{Map, Value, json};
 
 use super::{KindId, Typed};
@@ -16,6 +18,7 @@ const KINDS: &[(KindId, Complete)] = &[
     (DaemonSet::ID, conditions),
     (Deployment::ID, deployment),
     (Event::ID, event),
+    (HorizontalPodAutoscaler::ID, autoscaler),
     (Job::ID, job),
     (Namespace::ID, conditions),
     (Node::ID, node),
@@ -81,6 +84,13 @@ fn claim(value: &mut Value) {
 
 fn job(value: &mut Value) {
     claim(value);
+}
+
+fn autoscaler(value: &mut Value) {
+    conditions(value);
+    if let Some(status) = value.get_mut("status").and_then(Value::as_object_mut) {
+        default(status, "currentMetrics", Value::Null);
+    }
 }
 
 fn cron_job(value: &mut Value) {

@@ -16,6 +16,7 @@ mod endpoints;
 pub mod framework;
 mod garbage;
 pub mod history;
+mod hpa;
 mod job;
 mod namespaces;
 mod node_ipam;
@@ -53,6 +54,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("endpointslice-controller", endpoint_slices::make),
     ("endpointslicemirroring-controller", endpoint_slices::mirror::make),
     ("garbage-collector-controller", garbage::make),
+    ("horizontal-pod-autoscaler-controller", hpa::make),
     ("job-controller", job::make),
     ("namespace-controller", namespaces::make),
     ("node-ipam-controller", node_ipam::make),

@@ -15,6 +15,7 @@ mod endpoints;
 mod endpointslice;
 mod event;
 mod godump;
+mod hpa;
 pub mod job;
 mod lease;
 mod metadata;
@@ -53,6 +54,7 @@ use k8s_openapi::api::{
         LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview,
         SubjectAccessReview,
     },
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
     coordination::v1::Lease,
     core::v1::{
@@ -377,6 +379,7 @@ const STRATEGIES: &[Line] = &[
     (EndpointSlice::ID, || Rc::new(endpointslice::EndpointSlices)),
     (Endpoints::ID, || Rc::new(endpoints::EndpointsRules)),
     (Event::ID, || Rc::new(event::Events)),
+    (HorizontalPodAutoscaler::ID, || Rc::new(hpa::Autoscalers)),
     (Ingress::ID, || Rc::new(networking::Ingresses)),
     (IngressClass::ID, || Rc::new(networking::IngressClasses)),
     (Job::ID, || Rc::new(job::Jobs)),

@@ -7,6 +7,7 @@ mod batch;
 mod data;
 mod endpoints;
 mod event;
+mod hpa;
 pub mod networking;
 mod node;
 pub mod pod;
@@ -21,6 +22,7 @@ mod workloads;
 use k8s_openapi::{
     api::{
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         coordination::v1::Lease,
         core::v1::{
@@ -95,6 +97,7 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (EndpointSlice::ID, endpoints::ENDPOINT_SLICE),
     (Endpoints::ID, endpoints::ENDPOINTS),
     (Event::ID, event::EVENT),
+    (HorizontalPodAutoscaler::ID, hpa::AUTOSCALER),
     (Ingress::ID, networking::INGRESS),
     (IngressClass::ID, networking::INGRESS_CLASS),
     (Job::ID, batch::JOB),

@@ -15,6 +15,7 @@ mod endpoints;
 mod endpointslice;
 mod events;
 mod generic;
+mod hpa;
 mod ingress;
 mod job;
 mod namespace;
@@ -43,6 +44,7 @@ use std::fmt::Display;
 
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
     core::v1::{
         ConfigMap, Endpoints, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim,
@@ -104,6 +106,7 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (Deployment::ID, deployment::describe),
     (EndpointSlice::ID, endpointslice::describe),
     (Endpoints::ID, endpoints::describe),
+    (HorizontalPodAutoscaler::ID, hpa::describe),
     (Ingress::ID, ingress::describe),
     (IngressClass::ID, ingress::class),
     (Job::ID, job::describe),
