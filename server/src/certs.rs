@@ -63,15 +63,13 @@ impl Authority {
         self.sign(params, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// A certificate for a user: its common name and organisations.
+    /// A certificate for a user: its common name and organisation.
     ///
     /// # Errors
     /// What the cryptography says.
-    pub fn client(&self, name: &str, groups: &[&str]) -> Result<Signed, String> {
+    pub fn client(&self, name: &str, group: &str) -> Result<Signed, String> {
         let mut params = CertificateParams::default();
-        for group in groups {
-            params.distinguished_name.push(DnType::OrganizationName, *group);
-        }
+        params.distinguished_name.push(DnType::OrganizationName, group);
         params.distinguished_name.push(DnType::CommonName, name);
         self.sign(params, ExtendedKeyUsagePurpose::ClientAuth)
     }
@@ -111,9 +109,9 @@ mod tests {
     #[test]
     fn a_users_certificate_names_it_and_its_groups() {
         let authority = Authority::new().unwrap();
-        let signed = authority.client("ada", &["system:masters", "b"]).unwrap();
+        let signed = authority.client("ada", "system:masters").unwrap();
         let (name, groups) = subject(&signed.der).unwrap();
-        assert_eq!((name.as_str(), groups), ("ada", vec!["system:masters".into(), "b".into()]));
+        assert_eq!((name.as_str(), groups), ("ada", vec!["system:masters".into()]));
         assert_eq!(subject(b"nonsense"), None);
     }
 }

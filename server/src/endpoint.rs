@@ -80,7 +80,7 @@ impl Endpoint {
             names.push(address.ip().to_string());
         }
         let acceptor = TlsAcceptor::from(Arc::new(tls(&authority, &names)?));
-        let client = authority.client(users::ADMIN, &["system:masters"])?;
+        let client = authority.client(users::ADMIN, "system:masters")?;
         let token = token();
         let host = if address.ip().is_unspecified() {
             "127.0.0.1".into()

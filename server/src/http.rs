@@ -22,7 +22,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     engine::Engine,
-    sandbar, upgrade,
+    proto, sandbar, upgrade,
     users::Tokens,
     wire::{Answer, Carried, Pieces, pack},
 };
@@ -79,7 +79,9 @@ pub async fn answer(
     certificate: Option<User>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Out>, Infallible> {
-    let user = authenticate(&shared, certificate, &request);
+    let Some(user) = authenticate(&shared, certificate, &request) else {
+        return Ok(status(401, "Unauthorized", "Unauthorized"));
+    };
     let switch = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     let body = match timeout(BODY, Limited::new(body, MAX_BODY + 1).collect()).await {
@@ -102,6 +104,10 @@ pub async fn answer(
     if let (true, Some(host)) = (head.headers.get("host").is_none(), head.uri.authority()) {
         headers.push(("host".into(), host.to_string()));
     }
+    let body = match from_proto(&mut headers, body) {
+        Ok(body) => body,
+        Err(why) => return Ok(status(400, "BadRequest", &why)),
+    };
     let request = rest::Request {
         method: head.method.as_str().to_owned(),
         path,
@@ -132,14 +138,32 @@ pub async fn answer(
     })
 }
 
-/// Who the connection says asks. A token that only the API server can know is for it to look at.
-fn authenticate(shared: &Shared, certificate: Option<User>, request: &Request<Incoming>) -> User {
+/// A protobuf body as JSON; others as they are.
+fn from_proto(headers: &mut [(String, String)], body: Vec<u8>) -> Result<Vec<u8>, String> {
+    let kind = headers.iter_mut().find(|(name, _)| name == "content-type");
+    let Some((_, kind)) = kind.filter(|(_, kind)| kind.starts_with(proto::MEDIA_TYPE)) else {
+        return Ok(body);
+    };
+    *kind = "application/json".into();
+    if body.is_empty() {
+        return Ok(body);
+    }
+    let value = proto::to_json(&body).map_err(|why| {
+        format!("the object provided is unrecognized: couldn't get version/kind; {why}")
+    })?;
+    Ok(value.to_string().into_bytes())
+}
+
+fn authenticate(
+    shared: &Shared,
+    certificate: Option<User>,
+    request: &Request<Incoming>,
+) -> Option<User> {
     let header = request.headers().get("authorization").and_then(|v| v.to_str().ok());
-    let known = match header.and_then(|h| h.strip_prefix("Bearer ")) {
+    match header.and_then(|h| h.strip_prefix("Bearer ")) {
         Some(token) => shared.tokens.find(token.trim()).cloned(),
         None => certificate,
-    };
-    known.unwrap_or_else(User::anonymous)
+    }
 }
 
 /// Asks the simulation. `None` where there is no API server.

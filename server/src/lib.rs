@@ -12,6 +12,7 @@ pub mod endpoint;
 pub mod engine;
 mod http;
 mod node_ports;
+mod proto;
 mod sandbar;
 mod spdy;
 mod upgrade;
