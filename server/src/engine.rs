@@ -1,7 +1,11 @@
 //! The simulation's thread: takes messages, and lets simulated time pass as real time does.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -69,7 +73,16 @@ type Job = Box<dyn FnOnce(&mut State) + Send>;
 
 /// Handle on the simulation's thread. Clones share it; it ends with the last.
 #[derive(Clone)]
-pub struct Engine(Sender<Job>);
+pub struct Engine(Sender<Job>, Arc<AtomicUsize>);
+
+/// Counts somebody who waits for something that the simulation will send.
+pub struct Busy(Arc<AtomicUsize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl State {
     /// Begins the world anew.
@@ -142,7 +155,18 @@ impl Engine {
                 run(&mut state, &inbox);
             })
             .map_err(|error| format!("the simulation's thread does not start: {error}"))?;
-        Ok(Engine(sender))
+        Ok(Engine(sender, Arc::default()))
+    }
+
+    /// How many clients wait for something: watches, other streams, answers that take time.
+    pub fn busy(&self) -> usize {
+        self.1.load(Ordering::Relaxed)
+    }
+
+    /// Counts one client more until this is dropped.
+    pub fn count(&self) -> Busy {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Busy(self.1.clone())
     }
 
     /// Does something on the engine's thread.
@@ -218,8 +242,11 @@ impl Clock {
 
     /// Lets the world follow; whether it got there.
     fn follow(&mut self, state: &mut State) -> bool {
-        let elapsed = self.real.elapsed();
+        let mut elapsed = self.real.elapsed();
         self.real = Instant::now();
+        if self.pace != state.pace {
+            elapsed = Duration::ZERO; // it passed at the old pace
+        }
         if self.pace != state.pace || self.simulated < state.world.now() {
             self.pace = state.pace;
             self.simulated = state.world.now();

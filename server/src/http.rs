@@ -169,7 +169,7 @@ fn authenticate(
 /// Asks the simulation. `None` where there is no API server.
 async fn ask(engine: &Engine, request: rest::Request) -> Option<Answer> {
     let (to, from) = oneshot::channel();
-    let own = engine.clone();
+    let (own, _busy) = (engine.clone(), engine.count());
     engine.send(move |state| {
         let Some(client) = state.world.client() else { return };
         let sim = client.sim().clone();

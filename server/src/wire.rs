@@ -16,7 +16,7 @@ use sandbar_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::Engine;
+use crate::engine::{Busy, Engine};
 
 /// Pieces of a stream that wait for a slow client; then the stream itself waits.
 const WAITING: usize = 64;
@@ -63,6 +63,7 @@ pub struct Dialled {
 pub struct Pieces {
     from: mpsc::Receiver<Vec<u8>>,
     engine: Engine,
+    _busy: Busy,
 }
 
 impl Pieces {
@@ -104,7 +105,7 @@ fn hand_on(sim: &Sim, mut queue: sim::Receiver<Vec<u8>>, engine: &Engine) -> Pie
             }
         }
     });
-    Pieces { from, engine: engine.clone() }
+    Pieces { from, engine: engine.clone(), _busy: engine.count() }
 }
 
 /// Makes a response ready to leave the thread.

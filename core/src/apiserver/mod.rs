@@ -118,6 +118,7 @@ pub(crate) struct Inner {
     strategies: RefCell<Vec<Rc<dyn DynStrategy>>>,
     agents: RefCell<BTreeMap<String, Rc<dyn connect::NodeAgent>>>,
     requests: Cell<u64>,
+    documents: rest::openapi::Documents,
     fields: fields::Fields,
     shared: RefCell<BTreeMap<std::any::TypeId, std::rc::Weak<dyn std::any::Any>>>,
 }
@@ -136,6 +137,7 @@ impl ApiServer {
             strategies: RefCell::new(strategies),
             agents: RefCell::default(),
             requests: Cell::new(0),
+            documents: Default::default(),
             fields: fields::Fields::default(),
             shared: RefCell::default(),
         }))

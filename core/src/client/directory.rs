@@ -29,6 +29,11 @@ impl Directory {
         self.0.borrow_mut().insert(address.to_owned(), entry);
     }
 
+    /// The same for the API server that a client has.
+    pub fn serve_as(&self, address: &str, client: &Client, admin: User) {
+        self.serve(address, &client.api, admin);
+    }
+
     /// Nothing answers there any more: connections are refused.
     pub fn stop(&self, address: &str) {
         self.0.borrow_mut().remove(address);

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use super::{normal::Rules, world::World};
+use super::{
+    normal::Rules,
+    world::{Answer, World},
+};
 
 /// A command of a scenario: what was answered on the real cluster, and here.
 pub struct Pair {
@@ -33,52 +36,86 @@ pub fn play(path: &Path, rules: &Rules) -> Vec<Pair> {
         .collect()
 }
 
-fn commands(text: &str) -> Vec<String> {
+/// The commands of a recording, each with its answer.
+pub fn commands(text: &str) -> Vec<String> {
     let text = format!("\n{text}");
     text.split("\n$ ").skip(1).map(|part| part.trim().to_owned()).collect()
 }
 
+/// A line of a scenario.
+pub enum Step {
+    /// A file is written.
+    File {
+        /// Its name, in the scenario's folder.
+        name: String,
+        /// What is in it.
+        text: String,
+    },
+    /// Time passes.
+    Sleep(Duration),
+    /// A command that is tried again until it succeeds; what it says is not compared.
+    Until(String),
+    /// A command whose answer is compared.
+    Command(String),
+}
+
+/// A scenario, read.
+pub fn steps(scenario: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for line in scenario.lines() {
+        if let Some(more) = line.strip_prefix("| ").or(if line == "|" { Some("") } else { None }) {
+            if let Some(Step::File { text, .. }) = steps.last_mut() {
+                text.push_str(more);
+                text.push('\n');
+            }
+        } else if let Some(name) = line.strip_prefix("file ") {
+            steps.push(Step::File { name: name.trim().to_owned(), text: String::new() });
+        } else if let Some(seconds) = line.strip_prefix("sleep ") {
+            let seconds = seconds.trim().parse().unwrap_or(0.0);
+            steps.push(Step::Sleep(Duration::from_secs_f64(seconds)));
+        } else if let Some(command) = line.strip_prefix("~ ") {
+            steps.push(Step::Until(command.to_owned()));
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step::Command(command.to_owned()));
+        }
+    }
+    steps
+}
+
+/// How often a set-up command is tried, a second apart.
+pub const TRIES: usize = 60;
+
 /// What a scenario's commands answer here, in the form of a recording.
 pub fn record(mut world: World, scenario: &str) -> String {
     let mut out = Vec::new();
-    let mut file: Option<(String, String)> = None;
-    for line in scenario.lines() {
-        if let Some(text) = line.strip_prefix("| ").or(if line == "|" { Some("") } else { None }) {
-            if let Some((_, content)) = &mut file {
-                content.push_str(text);
-                content.push('\n');
-            }
-            continue;
-        }
-        if let Some((name, content)) = file.take() {
-            world.file(&name, &content);
-        }
-        if let Some(name) = line.strip_prefix("file ") {
-            file = Some((name.trim().to_owned(), String::new()));
-        } else if let Some(seconds) = line.strip_prefix("sleep ") {
-            let seconds = seconds.trim().parse().unwrap_or(0.0);
-            world.pass(Duration::from_secs_f64(seconds));
-        } else if let Some(command) = line.strip_prefix("~ ") {
-            let mut done = false;
-            for _ in 0..60 {
-                if world.run(command).is_some_and(|a| a.code == 0) {
-                    done = true;
-                    break;
+    for step in steps(scenario) {
+        match step {
+            Step::File { name, text } => world.file(&name, &text),
+            Step::Sleep(time) => world.pass(time),
+            Step::Until(command) => {
+                let done = (0..TRIES).any(|_| {
+                    let done = world.run(&command).is_some_and(|a| a.code == 0);
+                    if !done {
+                        world.pass(Duration::from_secs(1));
+                    }
+                    done
+                });
+                if !done {
+                    out.push(format!("~ {command}\n(never succeeded)\n"));
                 }
-                world.pass(Duration::from_secs(1));
             }
-            if !done {
-                out.push(format!("~ {command}\n(never succeeded)\n"));
+            Step::Command(command) => {
+                let answer = world.run(&command);
+                out.push(shown(&command, answer.as_ref()));
             }
-        } else if let Some(command) = line.strip_prefix("$ ") {
-            out.push(answer(&mut world, command));
         }
     }
     out.join("\n")
 }
 
-fn answer(world: &mut World, command: &str) -> String {
-    let Some(answer) = world.run(command) else {
+/// A command and its answer in the form of a recording; `None` where it did not end.
+pub fn shown(command: &str, answer: Option<&Answer>) -> String {
+    let Some(answer) = answer else {
         return format!("$ {command}\n(does not end)\n");
     };
     let mut text = format!("$ {command}\n{}", answer.out);

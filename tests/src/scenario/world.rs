@@ -38,6 +38,8 @@ const COMMAND: Duration = Duration::from_millis(300);
 pub struct World {
     engine: Engine,
     host: Rc<Machine>,
+    /// The API server of a world of parts.
+    parts: Option<Client>,
 }
 
 /// What moves the clock.
@@ -81,14 +83,13 @@ impl World {
         let manager = Manager::start(&client);
         let scheduler = Scheduler::start(&Client::system(&api, "kube-scheduler"));
         let directory = Directory::new();
-        let admin = User::new("minikube-user", ["system:masters"]);
         client.ensure_policy().expect("the default roles");
-        api.add_static_token("secret", admin.clone());
-        directory.serve(ADDRESS, &api, admin);
+        api.add_static_token("secret", admin());
+        directory.serve(ADDRESS, &api, admin());
         let host = host(&sim);
         host.set(directory);
         let kept = Box::new((manager, scheduler, stand_ins));
-        let mut world = World { engine: Engine::Parts(sim, kept), host };
+        let mut world = World { engine: Engine::Parts(sim, kept), host, parts: Some(client) };
         world.pass(Duration::from_secs(120));
         // The recordings began in a namespace that was emptied.
         world.run("kubectl delete events --all");
@@ -99,7 +100,7 @@ impl World {
     pub fn whole() -> World {
         let session = Session::new(7, Time::from_secs(1_795_000_000));
         let host = session.host().clone();
-        let mut world = World { engine: Engine::Whole(Box::new(session)), host };
+        let mut world = World { engine: Engine::Whole(Box::new(session)), host, parts: None };
         world.pass(Duration::from_secs(2));
         let root = sandbar_core::machine::fs::Who::ROOT;
         let fs = world.host.files().root();
@@ -116,6 +117,31 @@ impl World {
         world
     }
 
+    /// A client of its API server, if that answers.
+    pub fn client(&self) -> Option<Client> {
+        match &self.engine {
+            Engine::Parts(..) => self.parts.clone(),
+            Engine::Whole(session) => Some(session.cluster()?.viewer()),
+        }
+    }
+
+    /// The host on which commands are run.
+    pub fn host(&self) -> &Rc<Machine> {
+        &self.host
+    }
+
+    /// The API answers at this address too, and the host's kubeconfig is this one.
+    pub fn reach_at(&self, address: &str, kubeconfig: &str) {
+        if let (Some(directory), Some(client)) = (self.host.get::<Directory>(), self.client()) {
+            directory.serve_as(address, &client, admin());
+        }
+        let home = if self.parts.is_some() { "/root" } else { "/home/learner" };
+        let files = self.host.files();
+        let root = sandbar_core::machine::fs::Who::ROOT;
+        let path = format!("{home}/.kube/config");
+        files.write(&path, kubeconfig.as_bytes(), 0o644, root).expect("a kubeconfig");
+    }
+
     /// The simulated time.
     pub fn now(&self) -> Time {
         match &self.engine {
@@ -124,7 +150,8 @@ impl World {
         }
     }
 
-    fn advance(&mut self, until: Time) -> bool {
+    /// Lets time pass until `until`, for a bounded number of steps; whether it got there.
+    pub fn advance(&mut self, until: Time) -> bool {
         match &mut self.engine {
             Engine::Parts(sim, _) => sim.advance(until, 100_000).reached,
             Engine::Whole(session) => {
@@ -135,7 +162,8 @@ impl World {
         }
     }
 
-    fn next_due(&self) -> Option<Time> {
+    /// When something happens next.
+    pub fn next_due(&self) -> Option<Time> {
         match &self.engine {
             Engine::Parts(sim, _) => sim.next_due(),
             Engine::Whole(session) => session.next_due(),
@@ -185,6 +213,10 @@ impl Default for World {
     fn default() -> Self {
         World::new()
     }
+}
+
+fn admin() -> User {
+    User::new("minikube-user", ["system:masters"])
 }
 
 fn make<T: Typed>(client: &Client, value: Value) {

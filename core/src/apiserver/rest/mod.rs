@@ -13,7 +13,7 @@ pub mod channels;
 mod discovery;
 mod health;
 mod negotiate;
-mod openapi;
+pub(super) mod openapi;
 mod path;
 mod proxy;
 mod read;
@@ -175,6 +175,8 @@ impl ApiServer {
         };
         let accept = match accept {
             Ok(accept) => accept,
+            // Documents about the API have media types of their own.
+            Err(_) if request.path.starts_with("/openapi/") => Accept::default(),
             Err(status) => return respond(failure(&status, None)),
         };
         let call = Call { api: self, request, parameters, accept, cx };

@@ -1,15 +1,31 @@
-//! `/openapi`: documents about the API itself.
+//! `/openapi`: documents about the API itself. Made once, and again when kinds or schemas change.
 
-use serde_json::{Value, json};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use super::{Call, Handled, not_allowed, page_not_found};
-use crate::api::Kind;
+use serde_json::Value;
 
-/// `api/v1`, `apis/apps/v1`.
-fn place(kind: &Kind) -> String {
-    match kind.group.is_empty() {
-        true => format!("api/{}", kind.version),
-        false => format!("apis/{}/{}", kind.group, kind.version),
+use super::{Answer, Call, Handled, Response, not_allowed, page_not_found};
+use crate::api::{json, openapi::protobuf};
+
+/// What clients name the binary form of the older document; some write a dot for the `@`.
+const BINARY: &str = "application/com.github.proto-openapi.spec.v2";
+/// Its media type.
+const BINARY_TYPE: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/// Documents that were asked for, by path: what they were made from, and their text.
+#[derive(Default)]
+pub struct Documents(RefCell<BTreeMap<String, (String, Rc<Vec<u8>>)>>);
+
+impl Documents {
+    fn get(&self, path: &str, of: &str, make: impl FnOnce() -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        if let Some((known, bytes)) = self.0.borrow().get(path) {
+            if known == of {
+                return Some(bytes.to_vec());
+            }
+        }
+        let bytes = Rc::new(make()?);
+        self.0.borrow_mut().insert(path.to_owned(), (of.to_owned(), bytes.clone()));
+        Some(bytes.to_vec())
     }
 }
 
@@ -18,46 +34,28 @@ impl Call<'_> {
         if !matches!(self.method(), "GET" | "HEAD") {
             return Err(not_allowed());
         }
-        let value = match segments {
-            ["openapi", "v3"] => {
-                let mut paths = serde_json::Map::new();
-                for kind in self.api.kinds().iter() {
-                    let place = place(kind);
-                    let url = format!("/openapi/v3/{place}?hash=1");
-                    paths.insert(place, json!({"serverRelativeURL": url}));
-                }
-                json!({"paths": paths})
+        let index = self.api.openapi_v3_index();
+        let documents = &self.api.0.documents;
+        let (media_type, bytes) = match segments {
+            ["openapi", "v3"] => return Ok(self.accept.plain().encode(200, &index).into()),
+            ["openapi", "v3", rest @ ..] => {
+                let place = rest.join("/");
+                let url = index.pointer("/paths").and_then(|paths| paths.get(&place));
+                let of = url.map(Value::to_string).unwrap_or_default();
+                let make = || Some(json::compact(&self.api.openapi_v3(&place)?).into_bytes());
+                ("application/json", documents.get(&place, &of, make))
             }
-            ["openapi", "v3", rest @ ..] => match self.document_of(&rest.join("/")) {
-                Some(document) => document,
-                None => return Ok(page_not_found().into()),
-            },
-            _ => return Ok(page_not_found().into()),
+            ["openapi", "v2"] if self.request.header("accept").contains(BINARY) => {
+                let make = || Some(protobuf::encode(&self.api.openapi_v2()));
+                (BINARY_TYPE, documents.get("v2 binary", &index.to_string(), make))
+            }
+            ["openapi", "v2"] => {
+                let make = || Some(json::compact(&self.api.openapi_v2()).into_bytes());
+                ("application/json", documents.get("v2", &index.to_string(), make))
+            }
+            _ => ("", None),
         };
-        Ok(self.accept.plain().encode(200, &value).into())
-    }
-
-    /// The paths of one group version, with what clients look for there: which parameters a patch
-    /// takes.
-    fn document_of(&self, wanted: &str) -> Option<Value> {
-        let mut paths = serde_json::Map::new();
-        for kind in self.api.kinds().iter().filter(|k| place(k) == wanted) {
-            let scope = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
-            let path = format!("/{wanted}{scope}/{}/{{name}}", kind.plural);
-            let parameter =
-                |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
-            let patch = json!({
-                "parameters": [parameter("dryRun"), parameter("fieldManager"),
-                    parameter("fieldValidation"), parameter("force")],
-                "x-kubernetes-action": "patch",
-                "x-kubernetes-group-version-kind":
-                    {"group": kind.group, "version": kind.version, "kind": kind.kind}});
-            paths.insert(path, json!({"patch": patch}));
-        }
-        if paths.is_empty() {
-            return None;
-        }
-        let info = json!({"title": "Kubernetes", "version": super::health::VERSION});
-        Some(json!({"openapi": "3.0.0", "info": info, "paths": paths}))
+        let Some(bytes) = bytes else { return Ok(page_not_found().into()) };
+        Ok(Answer::Now(Response::bytes(200, media_type, bytes)))
     }
 }

@@ -31,6 +31,7 @@ pub struct Shape {
     pub include: Include,
 }
 
+/// Bare metadata, as rows of tables carry it: without managed fields, which nobody reads there.
 fn metadata(object: &dyn Object) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
         "metadata": to_value(object.metadata())})
@@ -40,7 +41,7 @@ impl Shape {
     /// One object.
     pub fn one(self, api: &ApiServer, object: &ObjRef) -> Value {
         match self.view {
-            View::Object => object.to_value(),
+            View::Object => api.full_value(&**object),
             View::Metadata => metadata(&**object),
             View::Table => {
                 let version = object.metadata().resource_version.clone();
@@ -117,7 +118,7 @@ impl Shape {
                     "metadata": meta, "items": items})
             }
             View::Object => {
-                let items: Vec<Value> = objects.iter().map(|o| item(&**o)).collect();
+                let items: Vec<Value> = objects.iter().map(|o| item(api, &**o)).collect();
                 json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
                     "metadata": meta, "items": items})
             }
@@ -126,8 +127,8 @@ impl Shape {
 }
 
 /// An object in a list: the list says what it is, unless it is a custom resource.
-fn item(object: &dyn Object) -> Value {
-    let mut value = object.to_value();
+fn item(api: &ApiServer, object: &dyn Object) -> Value {
+    let mut value = api.full_value(object);
     if object.as_any().is::<crate::api::DynamicObject>() {
         return value;
     }

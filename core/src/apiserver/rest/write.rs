@@ -57,13 +57,16 @@ impl Call<'_> {
                 let new = self.api.patch(&self.cx, kind.id, key, (patch, &value), sub)?;
                 self.written(200, &new)
             }
-            Patch::Apply => Err(Status::new(
-                415,
-                "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, \
-                 application/strategic-merge-patch+json",
-            )),
+            Patch::Apply => {
+                if self.parameters.get("fieldManager").is_none_or(str::is_empty) {
+                    let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required \
+                               value: is required for apply patch";
+                    return Err(Status::new(422, "Invalid", why));
+                }
+                let force = self.parameters.flag("force");
+                let (new, created) = self.api.apply(&self.cx, kind.id, key, value, (force, sub))?;
+                self.written(if created { 201 } else { 200 }, &new)
+            }
         }
     }
 
