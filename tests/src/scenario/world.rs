@@ -135,11 +135,11 @@ impl World {
         if let (Some(directory), Some(client)) = (self.host.get::<Directory>(), self.client()) {
             directory.serve_as(address, &client, admin());
         }
-        let home = if self.parts.is_some() { "/root" } else { "/home/learner" };
         let files = self.host.files();
         let root = sandbar_core::machine::fs::Who::ROOT;
-        let path = format!("{home}/.kube/config");
-        files.write(&path, kubeconfig.as_bytes(), 0o644, root).expect("a kubeconfig");
+        files
+            .write("/root/.kube/config", kubeconfig.as_bytes(), 0o644, root)
+            .expect("a kubeconfig");
     }
 
     /// The simulated time.
