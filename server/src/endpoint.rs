@@ -7,6 +7,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use sandbar_core::client::User;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -167,7 +168,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared
     let Ok(Ok(stream)) = timeout(BEGINNING, acceptor.accept(stream)).await else { return };
     let certificates = stream.get_ref().1.peer_certificates();
     let user = certificates.and_then(|all| all.first()).and_then(|first| subject(first));
-    let user = user.map(|(name, groups)| users::of_certificate(name, groups));
+    let user = user.map(|(name, groups)| User::new(name, groups));
     let service = service_fn(move |request| answer(shared.clone(), user.clone(), request));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(BEGINNING);

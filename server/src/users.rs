@@ -13,7 +13,7 @@ pub struct Tokens(BTreeMap<String, User>);
 impl Tokens {
     /// With a token for an administrator.
     pub fn new(admin: &str) -> Self {
-        let user = User::new(ADMIN, groups(&["system:masters"]));
+        let user = User::new(ADMIN, ["system:masters"]);
         Tokens([(admin.to_owned(), user)].into())
     }
 
@@ -25,17 +25,6 @@ impl Tokens {
 
 /// The administrator's name, as minikube has it.
 pub const ADMIN: &str = "minikube-user";
-
-fn groups(names: &[&str]) -> Vec<String> {
-    let all = names.iter().copied().chain(["system:authenticated"]);
-    all.map(str::to_owned).collect()
-}
-
-/// The user that a certificate is about.
-pub fn of_certificate(name: String, own: Vec<String>) -> User {
-    let own: Vec<&str> = own.iter().map(String::as_str).collect();
-    User::new(name, groups(&own))
-}
 
 /// A kubeconfig with two users of the same rights: one with a certificate, one with a token.
 pub fn kubeconfig(

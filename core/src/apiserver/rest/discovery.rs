@@ -82,18 +82,6 @@ const fn part(
 /// Media type of the aggregated form.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-const ALL: &[&str] =
-    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
-/// The verbs of a kind.
-pub(super) fn verbs(kind: &Kind) -> Vec<&'static str> {
-    let mut verbs = ALL.to_vec();
-    if kind.plural == "namespaces" {
-        verbs.retain(|verb| *verb != "deletecollection");
-    }
-    verbs
-}
-
 /// A subresource: kind, group, version (empty: its resource's own) and verbs.
 fn subresource(kind: &Kind, name: &str) -> (String, &'static str, &'static str, Vec<&'static str>) {
     let fits = |p: &&Part| p.name == name && (p.of.is_empty() || p.of == kind.plural);
@@ -224,7 +212,7 @@ fn resources(kinds: &KindTable, group: &str, version: &str) -> Option<Value> {
     let mut list = Vec::new();
     for kind in of_version(kinds, group, version) {
         let mut line = json!({"name": kind.plural, "singularName": kind.singular,
-            "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs(&kind)});
+            "namespaced": kind.namespaced, "kind": kind.kind, "verbs": kind.verbs()});
         if !kind.short_names.is_empty() {
             line["shortNames"] = json!(kind.short_names);
         }
@@ -258,7 +246,7 @@ fn aggregate(kind: &Kind) -> Value {
     let own = json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
     let scope = if kind.namespaced { "Namespaced" } else { "Cluster" };
     let mut line = json!({"resource": kind.plural, "responseKind": own, "scope": scope,
-        "singularResource": kind.singular, "verbs": verbs(kind)});
+        "singularResource": kind.singular, "verbs": kind.verbs()});
     if !kind.short_names.is_empty() {
         line["shortNames"] = json!(kind.short_names);
     }

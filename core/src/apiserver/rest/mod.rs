@@ -35,8 +35,9 @@ use self::{
     path::{Parameters, Target},
 };
 use super::{
-    ApiServer, Attributes, Credentials, FieldValidation, Impersonation, RequestCx, User,
-    auth::user::ANONYMOUS, connect::PortStreams,
+    ApiServer, FieldValidation, RequestCx, User,
+    auth::{Attributes, Credentials, Impersonation},
+    connect::PortStreams,
 };
 use crate::{
     api::{Kind, Status},
@@ -59,13 +60,14 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body, all of it.
     pub body: Vec<u8>,
-    /// Who asks.
-    pub user: User,
+    /// Who asks, where the connection or whoever passes the request on knows it; otherwise the
+    /// `Authorization` header says it.
+    pub user: Option<User>,
 }
 
 impl Request {
     /// A GET without headers.
-    pub fn get(path: &str, query: &str, user: User) -> Self {
+    pub fn get(path: &str, query: &str, user: Option<User>) -> Self {
         Request {
             method: "GET".into(),
             path: path.into(),
@@ -197,6 +199,34 @@ impl ApiServer {
 }
 
 impl ApiServer {
+    /// Who asks, as whom they want to act. Errors: Unauthorized, Forbidden.
+    fn login_of(&self, request: &Request, manager: &str) -> Result<RequestCx, Status> {
+        let mut wanted = Impersonation::default();
+        for (name, value) in &request.headers {
+            match name.to_ascii_lowercase().as_str() {
+                "impersonate-user" => wanted.user.clone_from(value),
+                "impersonate-uid" => wanted.uid.clone_from(value),
+                "impersonate-group" => wanted.groups.push(value.clone()),
+                name => {
+                    if let Some(key) = name.strip_prefix("impersonate-extra-") {
+                        let key = path::decode(key, false).unwrap_or_default();
+                        wanted.extra.entry(key).or_default().push(value.clone());
+                    }
+                }
+            }
+        }
+        let Some(user) = &request.user else {
+            let token = request.header("authorization").strip_prefix("Bearer ");
+            let shown = Credentials { certificate: None, token: token.map(str::to_owned) };
+            return self.login(&shown, &wanted, manager);
+        };
+        let cx = RequestCx::new(user.clone().authenticated(), manager);
+        match wanted.is_empty() {
+            true => Ok(cx),
+            false => Ok(RequestCx::new(self.impersonate(&cx, &wanted)?, manager)),
+        }
+    }
+
     /// Who asks on whose behalf, and how.
     fn context(&self, request: &Request, parameters: &Parameters) -> Result<RequestCx, Status> {
         let manager = match parameters.get("fieldManager") {
@@ -206,11 +236,7 @@ impl ApiServer {
                 agent.split('/').next().filter(|a| !a.is_empty()).unwrap_or("unknown").to_owned()
             }
         };
-        let mut cx = RequestCx::new(self.user_of(request)?, &manager);
-        let wanted = impersonation(request);
-        if !wanted.is_empty() {
-            cx = RequestCx::new(self.impersonate(&cx, &wanted)?, &manager);
-        }
+        let mut cx = self.login_of(request, &manager)?;
         let mut dry = parameters.all("dryRun").peekable();
         if dry.peek().is_some() {
             if let Some(other) = dry.find(|value| *value != "All") {
@@ -235,34 +261,6 @@ impl ApiServer {
         };
         Ok(cx)
     }
-
-    /// Who asks: whoever the connection says, or else whose token the request carries.
-    fn user_of(&self, request: &Request) -> Result<User, Status> {
-        let token = request.header("authorization").strip_prefix("Bearer ");
-        if request.user.name != ANONYMOUS || token.is_none() {
-            return Ok(request.user.clone().authenticated());
-        }
-        self.authenticate(&Credentials { token: token.map(str::to_owned), certificate: None })
-    }
-}
-
-/// As whom a request wants to be taken. Models the headers of `transport.ImpersonationConfig`.
-fn impersonation(request: &Request) -> Impersonation {
-    let mut wanted = Impersonation {
-        user: request.header("impersonate-user").to_owned(),
-        uid: request.header("impersonate-uid").to_owned(),
-        ..Impersonation::default()
-    };
-    for (key, value) in &request.headers {
-        let key = key.to_ascii_lowercase();
-        if key == "impersonate-group" {
-            wanted.groups.push(value.clone());
-        } else if let Some(extra) = key.strip_prefix("impersonate-extra-") {
-            let extra = path::segments(extra).and_then(|s| s.first().cloned()).unwrap_or_default();
-            wanted.extra.entry(extra).or_default().push(value.clone());
-        }
-    }
-    wanted
 }
 
 impl Call<'_> {
@@ -274,32 +272,43 @@ impl Call<'_> {
         let decoded = path::segments(&self.request.path);
         let Some(decoded) = decoded else { return Ok(page_not_found().into()) };
         let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
-        if !matches!(segments.as_slice(), ["api", _, _, ..] | ["apis", _, _, _, ..]) {
-            let verb = self.method().to_ascii_lowercase();
-            let wish = Attributes::of_path(&verb, &self.request.path);
-            self.api.authorize(&self.cx, &wish)?;
-        }
         match segments.as_slice() {
             ["api", _, _, ..] | ["apis", _, _, _, ..] => self.resource(&segments),
-            ["api" | "apis", ..] => Ok(self.discovery(&segments).into()),
-            ["openapi", "v2" | "v3", ..] => self.openapi(&segments),
-            _ => Ok(self.health(&segments).into()),
+            other => {
+                let verb = match self.method() {
+                    "HEAD" => "get".into(),
+                    method => method.to_ascii_lowercase(),
+                };
+                let path = &self.request.path;
+                self.api.authorize(&self.cx, &Attributes::of_path(&verb, path))?;
+                match other {
+                    ["api" | "apis", ..] => Ok(self.discovery(other).into()),
+                    ["openapi", "v2" | "v3", ..] => self.openapi(other),
+                    _ => Ok(self.health(other).into()),
+                }
+            }
         }
     }
 
     /// A request about objects.
     fn resource(&self, segments: &[&str]) -> Handled {
         let Some(target) = Target::parse(segments) else { return Ok(page_not_found().into()) };
-        let kind = {
+        let (kind, known) = {
             let kinds = self.api.kinds();
-            kinds.by_resource(target.group, target.version, target.resource).cloned()
+            let known =
+                kinds.iter().any(|k| k.group == target.group && k.version == target.version);
+            (kinds.by_resource(target.group, target.version, target.resource).cloned(), known)
         };
-        let Some(kind) = kind else { return Ok(page_not_found().into()) };
+        let kind = match kind {
+            Some(kind) => kind,
+            None if known => return Err(no_such_resource()),
+            None => return Ok(page_not_found().into()),
+        };
         // A namespace in the path of something that has none, or a single object without one.
         let misplaced = !kind.namespaced && target.namespace.is_some();
         let nowhere = kind.namespaced && target.namespace.is_none() && target.name.is_some();
         if misplaced || nowhere {
-            return Ok(page_not_found().into());
+            return Err(no_such_resource());
         }
         if let Some(text) = self.api.strategy(kind.id).deprecated() {
             self.cx.warn(text);
@@ -311,10 +320,10 @@ impl Call<'_> {
     }
 
     fn objects(&self, kind: &Rc<Kind>, target: &Target) -> Handled {
-        let watch = self.parameters.flag("watch");
-        if !kind.is_stored() && self.method() != "POST" {
+        if kind.verbs() == ["create"] && self.method() != "POST" {
             return Err(not_allowed());
         }
+        let watch = self.parameters.flag("watch");
         match (self.method(), target.name) {
             ("GET" | "HEAD", name) if watch => self.watch(kind, target, name),
             ("GET" | "HEAD", Some(name)) => self.get(kind, target, name),
@@ -351,6 +360,11 @@ fn not_allowed() -> Status {
         "MethodNotAllowed",
         "the server does not allow this method on the requested resource",
     )
+}
+
+/// 404 for what a group version does not have.
+fn no_such_resource() -> Status {
+    Status::new(404, "NotFound", "the server could not find the requested resource")
 }
 
 /// 404 for paths that lead nowhere: no Status, plain text as Go's.

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_first_form_that_is_spoken_counts() {
-        let request = Request::get("/", "", crate::apiserver::User::new("a", Vec::<String>::new()));
+        let request = Request::get("/", "", None);
         let parse = |header: &str| Accept::parse(header, &Parameters::default(), &request);
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
         assert_eq!(parse(table).unwrap().view, View::Table);

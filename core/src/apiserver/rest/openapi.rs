@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{Answer, Call, Handled, Response, not_allowed, page_not_found};
 use crate::api::{json, openapi::protobuf};
 
-/// What clients name the binary form of the older document; some write a dot for the `@`.
+/// What clients name the binary form of the older document.
 const BINARY: &str = "application/com.github.proto-openapi.spec.v2";
 /// Its media type.
-const BINARY_TYPE: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const BINARY_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// Documents that were asked for, by path: what they were made from, and their text.
 #[derive(Default)]

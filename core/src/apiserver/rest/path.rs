@@ -3,7 +3,7 @@
 //! Models `apiserver/pkg/endpoints/request/requestinfo.go`.
 
 /// Undoes percent-encoding; `None` where that is not UTF-8. `plus` stands for a blank in queries.
-fn decode(text: &str, plus: bool) -> Option<String> {
+pub fn decode(text: &str, plus: bool) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let bytes = text.as_bytes();
     let mut at = 0;

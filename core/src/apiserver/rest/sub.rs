@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use k8s_openapi::api::authentication::v1::TokenRequest;
 use serde_json::{Value, json};
 
 use super::{Call, Handled, not_allowed, page_not_found, path::Target};
@@ -10,7 +11,7 @@ use crate::{
         Kind, Status,
         object::{from_value, to_value},
     },
-    apiserver::{Attributes, Subresource},
+    apiserver::{Subresource, auth::Attributes},
 };
 
 type Handler = fn(&Call, &Rc<Kind>, &Target, &str) -> Handled;
@@ -43,7 +44,7 @@ impl Call<'_> {
             Some((_, handler)) if kind.subresources.contains(&sub) => {
                 handler(self, kind, target, name)
             }
-            _ => Ok(page_not_found().into()),
+            _ => Err(super::no_such_resource()),
         }
     }
 
@@ -121,16 +122,21 @@ fn eviction(call: &Call, kind: &Rc<Kind>, target: &Target, name: &str) -> Handle
     call.success(201)
 }
 
-/// Models `pkg/registry/core/serviceaccount/storage/token.go`.
+/// A token for a service account.
 fn token(call: &Call, kind: &Rc<Kind>, target: &Target, name: &str) -> Handled {
     if call.method() != "POST" {
         return Err(not_allowed());
     }
     call.permit("create", kind, target)?;
     let value = call.value("TokenRequest")?;
-    let request = from_value(value).map_err(|error| Status::bad_request(error.to_string()))?;
-    let answer = to_value(&call.api.create_token(target.ns(), name, request)?);
-    Ok(call.document(201, &answer).into())
+    let value = if value.is_null() { json!({}) } else { value };
+    let request: TokenRequest = from_value(value).map_err(|error| {
+        let why =
+            format!("TokenRequest in version \"v1\" cannot be handled as a TokenRequest: {error}");
+        Status::bad_request(why)
+    })?;
+    let made = call.api.create_token(target.ns(), name, request)?;
+    Ok(call.document(201, &to_value(&made)).into())
 }
 
 #[cfg(test)]

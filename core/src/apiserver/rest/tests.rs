@@ -31,7 +31,7 @@ fn send(
     body: &[u8],
 ) -> Response {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-    let mut request = Request::get(path, query, user());
+    let mut request = Request::get(path, query, Some(user()));
     request.method = method.into();
     request.headers = headers.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     request.body = body.to_vec();

@@ -88,7 +88,7 @@ impl Call<'_> {
     }
 
     pub(super) fn delete_collection(&self, kind: &Rc<Kind>, target: &Target) -> Handled {
-        if !super::discovery::verbs(kind).contains(&"deletecollection") {
+        if !kind.verbs().contains(&"deletecollection") {
             return Err(super::not_allowed());
         }
         self.permit("deletecollection", kind, target)?;
