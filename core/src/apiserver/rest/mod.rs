@@ -320,7 +320,7 @@ impl Call<'_> {
     }
 
     fn objects(&self, kind: &Rc<Kind>, target: &Target) -> Handled {
-        if kind.verbs() == ["create"] && self.method() != "POST" {
+        if !kind.is_stored() && self.method() != "POST" {
             return Err(not_allowed());
         }
         let watch = self.parameters.flag("watch");
