@@ -59,7 +59,7 @@ pub async fn send(
         query: query.to_owned(),
         headers,
         body,
-        user,
+        user: Some(user),
     };
     let (to, mut from) = channel();
     conn.client.serve(&request, move |response| {

@@ -271,7 +271,7 @@ impl Proxy {
             query: query.to_owned(),
             headers: request.headers.iter().map(pair).collect(),
             body: request.body.to_vec(),
-            user: self.conn.client.user().clone(),
+            user: Some(self.conn.client.user().clone()),
         };
         let (to, mut from) = channel();
         self.conn.client.serve(&asked, move |response| {
