@@ -10,9 +10,9 @@ use k8s_openapi::{
     Resource,
     api::{
         apps::v1::*, authentication::v1::*, authorization::v1::*,
-        autoscaling::v2::HorizontalPodAutoscaler, batch::v1::*, coordination::v1::*, core::v1::*,
-        discovery::v1::*, networking::v1::*, policy::v1::*, rbac::v1::*, scheduling::v1::*,
-        storage::v1::*,
+        autoscaling::v2::HorizontalPodAutoscaler, batch::v1::*, certificates::v1::*,
+        coordination::v1::*, core::v1::*, discovery::v1::*, networking::v1::*, policy::v1::*,
+        rbac::v1::*, scheduling::v1::*, storage::v1::*,
     },
 };
 use serde_json::Value;
@@ -180,6 +180,7 @@ kinds! {
     HorizontalPodAutoscaler "horizontalpodautoscalers" ["hpa"] namespaced ["all"] ["status"];
     CronJob               "cronjobs"               ["cj"]     namespaced ["all"] ["status"];
     Job                   "jobs"                   []         namespaced ["all"] ["status"];
+    CertificateSigningRequest "certificatesigningrequests" ["csr"] cluster []    ["approval" "status"];
     Lease                 "leases"                 []         namespaced []      [];
     EndpointSlice         "endpointslices"         []         namespaced []      [];
     IngressClass          "ingressclasses"         []         cluster    []      [];

@@ -69,6 +69,7 @@ impl ApiServer {
         let attributes = admission::Attributes { api: self, request: cx, kind: &kind, old: None };
         admission::admit(&attributes, &mut *object)?;
         auth::escalation::check(self, cx, &kind, &*object, None)?;
+        strategy::certificatesigningrequest::restrict(&kind, &*object)?;
         self.stamp(&*strategy, &mut *object);
         strategy.prepare_create(&scx, &mut *object);
         let mut errors = strategy::meta_errors(&kind, strategy.name_rule(), object.metadata());

@@ -13,6 +13,7 @@ use crate::{
     store::WriteError,
 };
 use k8s_openapi::{
+    api::certificates::v1::CertificateSigningRequest,
     api::core::v1::{Pod, PodCondition},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -176,6 +177,10 @@ impl ApiServer {
             Subresource::Other => {
                 if let Some(pod) = new.downcast_mut::<Pod>() {
                     strategy::pod::ephemeral::prepare(pod, &**old);
+                }
+                if let Some(request) = new.downcast_mut::<CertificateSigningRequest>() {
+                    let prepare = strategy::certificatesigningrequest::prepare_approval;
+                    prepare(self, cx, kind, request, &**old)?;
                 }
             }
         }

@@ -20,7 +20,11 @@ use k8s_openapi::api::{
 };
 use serde_json::Value;
 
-pub use crate::apiserver::{auth::rules, rest};
+pub use crate::apiserver::{
+    auth::{rules, x509},
+    rest,
+    table::certificate::condition as csr_condition,
+};
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
     apiserver::{ApiServer, Attributes, CreateOptions, RequestCx},
@@ -516,6 +520,12 @@ impl Client {
     /// same key as the API server. Empty for clients that are no part of the system.
     pub fn legacy_token(&self, secret: &str, account: &ServiceAccount) -> String {
         if self.cx.trusted { self.api.legacy_token(secret, account) } else { String::new() }
+    }
+
+    /// The certificate that a request asks for: the controller manager holds the authority's key.
+    /// `None` for what is no request, and for clients that are no part of the system.
+    pub fn sign_certificate(&self, request: &str, seconds: u64) -> Option<String> {
+        if self.cx.trusted { self.api.sign_certificate(request, seconds) } else { None }
     }
 
     /// The certificate of the authority that signs for this cluster, which is no secret.

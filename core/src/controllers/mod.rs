@@ -5,6 +5,7 @@
 //!
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
+mod certificates;
 mod cluster_authentication;
 mod cluster_role_aggregation;
 mod cronjob;
@@ -44,6 +45,8 @@ type Make = fn(&Client) -> Box<dyn Controller>;
 
 /// One line a controller, sorted by name.
 const CONTROLLERS: &[(&str, Make)] = &[
+    ("certificatesigningrequest-cleaner-controller", certificates::cleaner),
+    ("certificatesigningrequest-signing-controller", certificates::signer),
     ("cluster-authentication-trust-controller", cluster_authentication::make),
     ("clusterrole-aggregation-controller", cluster_role_aggregation::make),
     ("cronjob-controller", cronjob::make),

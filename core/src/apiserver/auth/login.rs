@@ -67,6 +67,13 @@ impl ApiServer {
         x509::issue(&self.0.auth.key, &subject, from, from + Duration::from_secs(THREE_YEARS))
     }
 
+    /// The certificate that a request asks for; `None` for what is no request.
+    pub fn sign_certificate(&self, request: &str, seconds: u64) -> Option<String> {
+        let request = x509::read_request(request)?;
+        let from = self.sim().now();
+        Some(x509::grant(&self.0.auth.key, &request, from, from + Duration::from_secs(seconds)))
+    }
+
     /// Whose static token this is.
     pub(super) fn static_user(&self, token: &str) -> Option<User> {
         self.0.auth.static_tokens.borrow().get(token).map(|user| (**user).clone())

@@ -6,6 +6,7 @@
 //! Models `pkg/registry/<group>/<kind>/strategy.go`, `pkg/apis/<group>/v1/defaults.go` and
 //! `pkg/apis/<group>/validation`.
 
+pub mod certificatesigningrequest;
 mod configmap;
 mod controllerrevision;
 mod cronjob;
@@ -56,6 +57,7 @@ use k8s_openapi::api::{
     },
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
+    certificates::v1::CertificateSigningRequest,
     coordination::v1::Lease,
     core::v1::{
         ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
@@ -369,6 +371,7 @@ type Line = (KindId, fn() -> Rc<dyn DynStrategy>);
 
 /// One line a kind that has rules of its own, sorted by the kind's name.
 const STRATEGIES: &[Line] = &[
+    (CertificateSigningRequest::ID, || Rc::new(certificatesigningrequest::Requests)),
     (ClusterRole::ID, || Rc::new(rbac::ClusterRoles)),
     (ClusterRoleBinding::ID, || Rc::new(rbac::ClusterRoleBindings)),
     (ConfigMap::ID, || Rc::new(configmap::ConfigMaps)),

@@ -4,6 +4,7 @@
 //! its age. Models `pkg/printers/internalversion/printers.go`.
 
 mod batch;
+pub mod certificate;
 mod data;
 mod endpoints;
 mod event;
@@ -24,6 +25,7 @@ use k8s_openapi::{
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
+        certificates::v1::CertificateSigningRequest,
         coordination::v1::Lease,
         core::v1::{
             ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
@@ -87,6 +89,7 @@ pub struct Row {
 
 /// One line a kind, sorted by the kind's name.
 const PRINTERS: &[(KindId, Printer)] = &[
+    (CertificateSigningRequest::ID, certificate::REQUEST),
     (ClusterRole::ID, rbac::ROLE),
     (ClusterRoleBinding::ID, rbac::CLUSTER_ROLE_BINDING),
     (ConfigMap::ID, data::CONFIG_MAP),

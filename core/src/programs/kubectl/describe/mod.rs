@@ -5,6 +5,7 @@
 //!
 //! Models `k8s.io/kubectl/pkg/describe/describe.go`.
 
+mod certificate;
 mod common;
 mod configmap;
 mod containers;
@@ -46,6 +47,7 @@ use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
+    certificates::v1::CertificateSigningRequest,
     core::v1::{
         ConfigMap, Endpoints, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim,
         Pod, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
@@ -98,6 +100,7 @@ type Describer = fn(&Cx, &dyn Object, &mut Writer);
 
 /// One line a kind, sorted by the kind's name.
 const DESCRIBERS: &[(KindId, Describer)] = &[
+    (CertificateSigningRequest::ID, certificate::describe),
     (ClusterRole::ID, rbac::cluster_role),
     (ClusterRoleBinding::ID, rbac::cluster_role_binding),
     (ConfigMap::ID, configmap::describe),

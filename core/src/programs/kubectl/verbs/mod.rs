@@ -6,6 +6,7 @@ mod apply;
 mod attach;
 mod auth;
 mod autoscale;
+mod certificate;
 mod cluster_info;
 pub mod completion;
 mod config;
@@ -38,7 +39,6 @@ mod rollout;
 mod run;
 mod scale;
 mod set;
-mod simple;
 mod top;
 mod version;
 mod wait;
@@ -66,7 +66,7 @@ pub static ROOT: Command = Command {
         &rollout::COMMAND,
         &scale::COMMAND,
         &autoscale::COMMAND,
-        &simple::CERTIFICATE,
+        &certificate::COMMAND,
         &cluster_info::COMMAND,
         &top::COMMAND,
         &nodes::CORDON,
