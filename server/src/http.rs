@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response, StatusCode,
     body::{Body, Bytes, Frame, Incoming},
@@ -29,6 +29,9 @@ use crate::{
 
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(60);
+
+/// So much of a body is taken before the connection is given up.
+const MOST_TAKEN: usize = 64 << 20;
 
 /// What all connections share.
 pub struct Shared {
@@ -82,14 +85,10 @@ pub async fn answer(
     let user = known(&shared, certificate, &request);
     let switch = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
-    let body = match timeout(BODY, Limited::new(body, MAX_BODY + 1).collect()).await {
+    let body = match timeout(BODY, read(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(refused)) => return Ok(refused),
         Err(_) => return Ok(status(408, "Timeout", "the request's body did not arrive in time")),
-        Ok(Ok(collected)) => collected.to_bytes().to_vec(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let why = format!("Request entity too large: limit is {MAX_BODY}");
-            return Ok(status(413, "RequestEntityTooLarge", &why));
-        }
-        Ok(Err(error)) => return Ok(status(400, "BadRequest", &error.to_string())),
     };
     let path = head.uri.path().to_owned();
     if path.starts_with("/sandbar/") {
@@ -141,6 +140,27 @@ pub async fn answer(
             })
         }
     })
+}
+
+/// A body, whole. What is too large is still taken, up to a point: whoever hangs up on a client that
+/// is sending may take the answer with it.
+async fn read(mut body: Incoming) -> Result<Vec<u8>, Response<Out>> {
+    let (mut bytes, mut count) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| status(400, "BadRequest", &error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        count += data.len();
+        if count <= MAX_BODY {
+            bytes.extend_from_slice(&data);
+        } else if count > MOST_TAKEN {
+            break;
+        }
+    }
+    if count > MAX_BODY {
+        let why = format!("Request entity too large: limit is {MAX_BODY}");
+        return Err(status(413, "RequestEntityTooLarge", &why));
+    }
+    Ok(bytes)
 }
 
 /// A protobuf body as JSON; others as they are.

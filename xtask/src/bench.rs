@@ -26,6 +26,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench { name: "idle", native: &[&["idle"]], browser: true },
     Bench { name: "frames", native: &[], browser: true },
+    Bench { name: "api", native: &[&["api"]], browser: false },
     Bench { name: "requests", native: &[&["requests"]], browser: true },
 ];
 

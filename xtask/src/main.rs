@@ -20,8 +20,8 @@ usage: cargo xtask <command>
   serve [--dev] [--port N]   build the page and serve it on http://127.0.0.1:8080
                              (--dev: quick build, no optimisation)
   build [--dev]              leave a static site in dist/
-  test [NAME...]             run all tests, or those named: fmt clippy native wasm browser
-  bench [NAME...]            measure all, or: bundle startup replicas idle frames requests
+  test [NAME...]             run all tests, or those named: fmt native kubectl clippy wasm browser
+  bench [NAME...]            measure all, or: bundle startup replicas idle frames api requests
 ";
 
 /// What went wrong, in one sentence, with the remedy.

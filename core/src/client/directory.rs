@@ -29,8 +29,9 @@ impl Directory {
         self.0.borrow_mut().insert(address.to_owned(), entry);
     }
 
-    /// The same for the API server that a client has.
-    pub fn serve_as(&self, address: &str, client: &Client, admin: User) {
+    /// The same for the API server that a client has, which takes this token for the administrator's.
+    pub fn serve_as(&self, address: &str, client: &Client, admin: User, token: &str) {
+        client.api.add_static_token(token, admin.clone());
         self.serve(address, &client.api, admin);
     }
 

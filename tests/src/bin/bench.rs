@@ -1,4 +1,4 @@
-//! The native half of `cargo xtask bench`: `bench replicas N | idle | requests`.
+//! The native half of `cargo xtask bench`: `bench replicas N | idle | requests | api`.
 //!
 //! Prints one JSON object a line: `{"name","value","unit"}`. Each measurement is a process of its
 //! own, so that peak memory is its own.
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["replicas", n] => n.parse().map_err(|e| format!("{n}: {e}")).and_then(replicas),
+        ["api"] => api(),
         ["idle"] => idle(),
         ["requests"] => requests(),
         _ => Err("usage: bench replicas N | idle | requests".to_owned()),
@@ -102,6 +103,19 @@ fn idle() -> Result<(), String> {
     }
     let simulated = driver.session.now().since(begun).as_secs_f64();
     print("idle/native/speed", simulated / start.elapsed().as_secs_f64(), "simulated s/s");
+    Ok(())
+}
+
+/// How fast the API server answers on 1,000 pods.
+fn api() -> Result<(), String> {
+    let mut driver = cluster(10)?;
+    driver
+        .keys("kubectl create deployment web --image=trimhall/my-example:latest --replicas=1000\r");
+    wait_ready(&mut driver, "web", 1_000)?;
+    driver.pass(SECOND * 10);
+    for (name, value, unit) in sandbar_tests::api_bench::measure(&mut driver)? {
+        print(name, value, unit);
+    }
     Ok(())
 }
 

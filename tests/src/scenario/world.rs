@@ -31,6 +31,9 @@ use k8s_openapi::api::{
 /// Where the API server answers.
 const ADDRESS: &str = "192.168.49.2:8443";
 
+/// When worlds begin, unless something else is said.
+const START: u64 = 1_795_000_000;
+
 /// How long a command of the recordings took, about.
 const COMMAND: Duration = Duration::from_millis(300);
 
@@ -67,7 +70,12 @@ pub struct Answer {
 impl World {
     /// A fresh cluster, settled.
     pub fn new() -> World {
-        let sim = Sim::new(7, Time::from_secs(1_795_000_000));
+        World::begun(Time::from_secs(START))
+    }
+
+    /// A fresh cluster, settled, which began at this time.
+    pub fn begun(start: Time) -> World {
+        let sim = Sim::new(7, start);
         let api = ApiServer::new(&sim);
         let client = Client::system(&api, "kube-controller-manager");
         let stand_ins = vec![accounts(&client), kubelets(&Client::system(&api, "kubelet"))];
@@ -98,7 +106,12 @@ impl World {
 
     /// A sandbox in which `minikube start` was typed: real kubelet, containers, network.
     pub fn whole() -> World {
-        let session = Session::new(7, Time::from_secs(1_795_000_000));
+        World::whole_begun(Time::from_secs(START))
+    }
+
+    /// The same, begun at this time.
+    pub fn whole_begun(start: Time) -> World {
+        let session = Session::new(7, start);
         let host = session.host().clone();
         let mut world = World { engine: Engine::Whole(Box::new(session)), host, parts: None };
         world.pass(Duration::from_secs(2));
@@ -130,10 +143,11 @@ impl World {
         &self.host
     }
 
-    /// The API answers at this address too, and the host's kubeconfig is this one.
-    pub fn reach_at(&self, address: &str, kubeconfig: &str) {
+    /// The API answers at this address too, to who shows this token, and the host's kubeconfig is
+    /// this one.
+    pub fn reach_at(&self, address: &str, token: &str, kubeconfig: &str) {
         if let (Some(directory), Some(client)) = (self.host.get::<Directory>(), self.client()) {
-            directory.serve_as(address, &client, admin());
+            directory.serve_as(address, &client, admin(), token);
         }
         let files = self.host.files();
         let root = sandbar_core::machine::fs::Who::ROOT;
