@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use sandbar_tests::scenario::{normal::Rules, play::play};
+use sandbar_tests::scenario::{files, normal::Rules, play::play};
 
 fn exceptions(text: &str) -> BTreeMap<String, String> {
     text.lines()
@@ -19,12 +19,7 @@ fn exceptions(text: &str) -> BTreeMap<String, String> {
 fn answers_are_those_of_the_real_cluster() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let listed = exceptions(&std::fs::read_to_string(folder.join("exceptions.txt")).unwrap());
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder.join("reference"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "scn"))
-        .collect();
-    paths.sort();
+    let paths = files(&folder);
     let rules = Rules::default();
     let (mut same, mut all, mut wrong) = (0, 0, Vec::new());
     for path in paths {

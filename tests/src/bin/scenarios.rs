@@ -1,23 +1,32 @@
-//! Plays scenarios and prints where our answers differ: `scenarios [NAME…]`.
+//! Plays scenarios and prints where our answers differ: `scenarios [--record] [NAME…]`.
+//!
+//! With `--record` the answers of our own scenarios (`scenarios/own`) are written beside them, to be
+//! read and compared with upstream before they are kept. Recordings of the real cluster stay.
 
 use std::path::PathBuf;
 
-use sandbar_tests::scenario::{normal::Rules, play::play};
+use sandbar_tests::scenario::{
+    files,
+    normal::Rules,
+    play::{answers, play},
+};
 
 fn main() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/reference");
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .expect("the folder of scenarios")
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "scn"))
-        .collect();
-    paths.sort();
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    let record = wanted.iter().any(|w| w == "--record");
+    wanted.retain(|w| w != "--record");
     let rules = Rules::default();
     let (mut same, mut all) = (0, 0);
-    for path in paths {
+    for path in files(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios")) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if !wanted.is_empty() && !wanted.contains(&stem) {
+            continue;
+        }
+        if record {
+            if path.parent().is_some_and(|folder| folder.ends_with("own")) {
+                std::fs::write(path.with_extension("txt"), answers(&path)).expect("a recording");
+                println!("## {stem}: recorded");
+            }
             continue;
         }
         let pairs = play(&path, &rules);

@@ -122,6 +122,8 @@ impl World {
         let start = world.run("minikube start");
         assert!(start.as_ref().is_some_and(|a| a.code == 0), "{:?}", start.map(|a| a.out + &a.err));
         world.pass(Duration::from_secs(60));
+        // Some scenarios choose their node by its label.
+        world.run("kubectl label node minikube kubernetes.io/hostname=node-1 --overwrite");
         // The recordings' node had its images already.
         for image in ["busybox:1.36", "web-example:1.25", "web-example:1.26"] {
             let pulled = world.run(&format!("minikube ssh -- docker pull {image}"));

@@ -36,10 +36,13 @@ pub static COMMAND: Command = Command {
     flags: &[
         &[
             write::DRY_RUN,
+            Flag::bool("edit", false, "Open what files hold in an editor before it is created."),
             write::field_manager("kubectl-create"),
+            Flag::str("raw", "", "A path to send POST to, as it is."),
             write::SAVE_CONFIG,
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
             write::VALIDATE,
+            Flag::bool("windows-line-endings", false, "Show lines to the editor with CR LF."),
         ],
         manifest::FLAGS,
         write::OUTPUT,
@@ -82,6 +85,15 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let dry_run = DryRun::of(&cx, &p).await?;
     let validation = write::validation(&p)?;
     let conn = dry_run.on(cx.connect(&p, 5)?);
+    if !p.str("raw").is_empty() {
+        if p.bool("edit") {
+            return Err(Error::plain("--raw and --edit are mutually exclusive"));
+        }
+        return crate::programs::kubectl::raw::run(&cx, &conn, &p, "POST").await;
+    }
+    if p.bool("edit") {
+        return edited(&cx, &conn, &p, validation).await;
+    }
     let mut reports = write::Reports::new(&cx, &p, "created", dry_run)?;
     let (manifests, error) =
         manifest::read(&cx, &conn, &p, validation != crate::client::FieldValidation::Ignore).await;
@@ -118,6 +130,36 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     Error::collect(errors)?;
     if count == 0 {
         return Err(Error::plain("no objects passed to create"));
+    }
+    Ok(())
+}
+
+/// `--edit`: what files hold, changed in an editor, created.
+async fn edited(
+    cx: &Cx,
+    conn: &crate::programs::kubectl::Conn,
+    p: &Parsed,
+    validation: crate::client::FieldValidation,
+) -> Result<(), Error> {
+    use crate::{api::yaml, programs::kubectl::manifest::Manifest};
+    let (manifests, error) = manifest::read(cx, conn, p, false).await;
+    if let Some(error) = error {
+        return Err(error);
+    }
+    for Manifest { kind, object, source } in manifests {
+        let text = yaml::to_string(&object);
+        let text = format!("{}{text}", super::edit::HEADER);
+        let ends = p.bool("windows-line-endings");
+        let shown = if ends { text.replace('\n', "\r\n") } else { text };
+        let text = super::edit::once(cx, &shown, "yaml").await?.replace("\r\n", "\n");
+        let new = yaml::parse(&text).map_err(|e| Error::plain(e.to_string()))?;
+        if new.is_null() {
+            return Err(Error::plain("Edit cancelled, saved file was empty."));
+        }
+        let made = conn.client.create_value(kind.id, &conn.namespace, new, validation);
+        cx.warnings(conn).await;
+        let made = made.map_err(|e| Error::from(e).about_source("creating", &source))?;
+        write::report(cx, p, &conn.value(&made), "created", DryRun::No).await?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::programs::kubectl::{
 pub(super) static COMMAND: Command = Command {
     name: "service",
     aliases: &["svc"],
-    usage: "service",
+    usage: "service [flags]",
     short: "Create a service",
     subcommands: &[&CLUSTERIP, &EXTERNALNAME, &LOADBALANCER, &NODEPORT],
     ..Command::EMPTY
