@@ -191,18 +191,7 @@ async fn remove(cx: &Cx, conn: &Conn, p: &Parsed, object: &ObjRef) -> Result<(),
 }
 
 fn pod(p: &Parsed, name: &str) -> Result<Value, Error> {
-    let mut labels = Map::new();
-    match p.str("labels") {
-        "" => drop(labels.insert("run".into(), name.into())),
-        text => {
-            for pair in text.split(',').filter(|s| !s.is_empty()) {
-                let (key, value) = pair
-                    .split_once('=')
-                    .ok_or_else(|| Error::plain(format!("unexpected label spec: {pair}")))?;
-                labels.insert(key.into(), value.into());
-            }
-        }
-    }
+    let labels = labels(p, name)?;
     let mut container = json!({"name": name, "image": p.str("image"), "resources": {}});
     let words = p.args.get(1..).unwrap_or_default();
     if !words.is_empty() {
@@ -250,6 +239,23 @@ fn pod(p: &Parsed, name: &str) -> Result<Value, Error> {
         "status": {}}))
 }
 
+/// The pod's labels, by which its service finds it.
+fn labels(p: &Parsed, name: &str) -> Result<Map<String, Value>, Error> {
+    let mut labels = Map::new();
+    match p.str("labels") {
+        "" => drop(labels.insert("run".into(), name.into())),
+        text => {
+            for pair in text.split(',').filter(|s| !s.is_empty()) {
+                let (key, value) = pair
+                    .split_once('=')
+                    .ok_or_else(|| Error::plain(format!("unexpected label spec: {pair}")))?;
+                labels.insert(key.into(), value.into());
+            }
+        }
+    }
+    Ok(labels)
+}
+
 fn overridden(p: &Parsed, pod: Value) -> Result<Value, Error> {
     let change = yaml::parse(p.str("overrides")).map_err(|e| Error::plain(e.to_string()))?;
     let kinds = crate::api::KindTable::default();
@@ -269,7 +275,7 @@ fn service(p: &Parsed, name: &str) -> Result<Value, Error> {
     let port = parse_port(p.str("port"))?;
     Ok(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
         "spec": {"ports": [{"port": port, "protocol": "TCP", "targetPort": port}],
-            "selector": {"run": name}},
+            "selector": labels(p, name)?},
         "status": {"loadBalancer": {}}}))
 }
 

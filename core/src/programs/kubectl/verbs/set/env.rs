@@ -93,8 +93,8 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             continue;
         }
         if let Err(e) = apply(&p, spec, &change) {
-            let named = format!("{}/{}", thing.kind.plural, thing.name);
-            errors.push(Error::plain(format!("error: {named} {}", e.message())));
+            // Upstream ends the name with a line end of its own.
+            errors.push(Error::plain(format!("error: {}\n {}", thing.named(), e.message())));
             continue;
         }
         if p.bool("list") {

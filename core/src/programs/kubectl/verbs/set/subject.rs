@@ -50,10 +50,10 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut errors = Vec::new();
     for thing in found {
         if !["RoleBinding", "ClusterRoleBinding"].contains(&&*thing.kind.kind) {
-            let named = format!("{}/{}", thing.kind.singular_resource(), thing.name);
+            // Upstream ends the name with a line end of its own.
             errors.push(Error::plain(format!(
-                "error: {named} setting subjects is only supported for \
-                 RoleBinding/ClusterRoleBinding"
+                "error: {}\n setting subjects is only supported for RoleBinding/ClusterRoleBinding",
+                thing.named()
             )));
             continue;
         }
