@@ -289,6 +289,12 @@ impl FieldError {
         Self::make(field, "FieldManagerConflict", format!("conflict with {manager}"))
     }
 
+    /// `f: Too many: n: must have at most m items`
+    pub fn too_many(field: impl Into<String>, count: u64, most: u64) -> Self {
+        let text = format!("Too many: {count}: must have at most {most} items");
+        Self::make(field, "FieldValueTooMany", text)
+    }
+
     /// A cause that is about no field.
     pub fn cause(reason: &'static str, message: &str) -> Self {
         Self::make("", reason, message.to_string())

@@ -4,8 +4,9 @@
 //! categories) and says which verbs the API serves. A kind is listed once the sandbox really does
 //! what it promises; discovery shows this table and nothing else.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, collections::BTreeSet, rc::Rc};
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::{
     Resource,
     api::{
@@ -83,6 +84,11 @@ impl Kind {
         } else {
             &["create"]
         }
+    }
+
+    /// Whether it is a custom resource's.
+    pub fn is_custom(&self) -> bool {
+        std::ptr::fn_addr_eq(self.decode, decode_dynamic as Decode)
     }
 
     /// Makes an object of this kind from JSON. Unknown fields are dropped here; the API server
@@ -166,6 +172,8 @@ kinds! {
     Secret                "secrets"                []         namespaced []      [];
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      ["token"];
     Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
+    CustomResourceDefinition "customresourcedefinitions" ["crd" "crds"] cluster ["api-extensions"]
+        ["status"];
     ControllerRevision    "controllerrevisions"    []         namespaced []      [];
     DaemonSet             "daemonsets"             ["ds"]     namespaced ["all"] ["status"];
     Deployment            "deployments"            ["deploy"] namespaced ["all"] ["scale" "status"];
@@ -205,15 +213,31 @@ const QUESTIONS: &[KindId] = &[
     SubjectAccessReview::ID,
 ];
 
+/// What a custom resource's kind is called, and what it has.
+#[allow(missing_docs)]
+pub struct DynamicKind {
+    pub group: String,
+    pub version: String,
+    pub kind: String,
+    pub plural: String,
+    pub singular: String,
+    pub short_names: Vec<Cow<'static, str>>,
+    pub namespaced: bool,
+    pub categories: Vec<Cow<'static, str>>,
+    pub subresources: &'static [&'static str],
+}
+
 /// The kinds that a cluster serves: the built-in ones and its custom resources.
 #[derive(Clone, Debug)]
 pub struct KindTable {
     kinds: Vec<Rc<Kind>>,
+    /// Places of custom resources whose definitions are gone.
+    gone: BTreeSet<KindId>,
 }
 
 impl Default for KindTable {
     fn default() -> Self {
-        KindTable { kinds: builtin().into_iter().map(Rc::new).collect() }
+        KindTable { kinds: builtin().into_iter().map(Rc::new).collect(), gone: BTreeSet::new() }
     }
 }
 
@@ -225,27 +249,55 @@ impl KindTable {
 
     /// All kinds, in order of place.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<Kind>> {
-        self.kinds.iter()
+        self.kinds.iter().filter(|k| !self.gone.contains(&k.id))
     }
 
     /// By group, version and kind, as an object names it.
     pub fn by_kind(&self, api_version: &str, kind: &str) -> Option<&Rc<Kind>> {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        self.kinds.iter().find(|k| k.group == group && k.version == version && k.kind == kind)
+        self.iter().find(|k| k.group == group && k.version == version && k.kind == kind)
     }
 
     /// By group, version and plural, as a URL names it.
     pub fn by_resource(&self, group: &str, version: &str, plural: &str) -> Option<&Rc<Kind>> {
-        self.kinds.iter().find(|k| k.group == group && k.version == version && k.plural == plural)
+        self.iter().find(|k| k.group == group && k.version == version && k.plural == plural)
     }
 
-    /// Adds a custom resource's kind and returns its place.
-    pub fn add_dynamic(&mut self, describe: impl FnOnce(KindId) -> Kind) -> KindId {
-        let id = KindId(self.kinds.len() as u16);
-        let mut kind = describe(id);
-        kind.decode = decode_dynamic;
-        self.kinds.push(Rc::new(kind));
+    /// Adds a custom resource's kind, or changes it, and returns its place: a definition that comes
+    /// again finds its old one.
+    pub fn add_dynamic(&mut self, kind: DynamicKind) -> KindId {
+        let same = |k: &Rc<Kind>| {
+            k.is_custom()
+                && k.group == kind.group
+                && k.version == kind.version
+                && k.plural == kind.plural
+        };
+        let place = self.kinds.iter().position(same).unwrap_or(self.kinds.len());
+        let id = KindId(u16::try_from(place).unwrap_or(u16::MAX));
+        let kind = Rc::new(Kind {
+            id,
+            group: Cow::Owned(kind.group),
+            version: Cow::Owned(kind.version),
+            kind: Cow::Owned(kind.kind),
+            plural: Cow::Owned(kind.plural),
+            singular: Cow::Owned(kind.singular),
+            short_names: kind.short_names,
+            namespaced: kind.namespaced,
+            categories: kind.categories,
+            subresources: kind.subresources,
+            decode: decode_dynamic,
+        });
+        self.gone.remove(&id);
+        match self.kinds.get_mut(place) {
+            Some(old) => *old = kind,
+            None => self.kinds.push(kind),
+        }
         id
+    }
+
+    /// A custom resource's kind is not served any more.
+    pub fn remove_dynamic(&mut self, id: KindId) {
+        self.gone.insert(id);
     }
 }
 

@@ -258,9 +258,15 @@ impl ApiServer {
     ) -> Result<(Box<dyn Object>, Vec<String>), TypeError> {
         let kind = self.kind(kind);
         let mut unknown = Vec::new();
-        let value = match schema::of_kind(&kind.group, &kind.version, &kind.kind) {
-            Some(known) => schema::read(known, value, &mut unknown)?,
-            None => value,
+        let value = match (self.custom(kind.id), value) {
+            (Some(custom), mut value) => {
+                unknown = custom.prune(&mut value);
+                value
+            }
+            (None, value) => match schema::of_kind(&kind.group, &kind.version, &kind.kind) {
+                Some(known) => schema::read(known, value, &mut unknown)?,
+                None => value,
+            },
         };
         let unknown = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
         match kind.decode(value) {

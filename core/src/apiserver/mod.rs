@@ -13,6 +13,7 @@ pub mod admission;
 pub mod auth;
 pub mod connect;
 mod create;
+pub mod custom;
 mod delete;
 mod evict;
 pub mod fields;
@@ -120,6 +121,7 @@ pub(crate) struct Inner {
     requests: Cell<u64>,
     documents: rest::openapi::Documents,
     fields: fields::Fields,
+    customs: custom::Customs,
     shared: RefCell<BTreeMap<std::any::TypeId, std::rc::Weak<dyn std::any::Any>>>,
 }
 
@@ -129,7 +131,7 @@ impl ApiServer {
         let kinds = KindTable::default();
         let strategies = strategy::for_kinds(&kinds);
         let store = Store::new(sim);
-        ApiServer(Rc::new(Inner {
+        let api = ApiServer(Rc::new(Inner {
             sim: sim.clone(),
             auth: auth::State::new(sim, &store),
             store,
@@ -139,8 +141,11 @@ impl ApiServer {
             requests: Cell::new(0),
             documents: Default::default(),
             fields: fields::Fields::default(),
+            customs: custom::Customs::default(),
             shared: RefCell::default(),
-        }))
+        }));
+        api.watch_definitions();
+        api
     }
 
     /// What clients of the same server share (a cache of one type), made where nobody has it.

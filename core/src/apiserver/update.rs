@@ -65,6 +65,15 @@ impl ApiServer {
     ) -> Result<ObjRef, Status> {
         self.count_request();
         let kind = self.kind(kind);
+        if kind.is_custom() && patch.0 == PatchType::Strategic {
+            return Err(Status::new(
+                415,
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json, \
+                 application/apply-patch+yaml",
+            ));
+        }
         let mut last = Status::modified(&kind, key.1);
         for _ in 0..PATCH_ATTEMPTS {
             let old = self

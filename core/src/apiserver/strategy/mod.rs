@@ -11,6 +11,7 @@ mod configmap;
 mod controllerrevision;
 mod cronjob;
 mod daemonset;
+mod definition;
 mod deployment;
 mod endpoints;
 mod endpointslice;
@@ -71,6 +72,8 @@ use k8s_openapi::api::{
     scheduling::v1::PriorityClass,
     storage::v1::StorageClass,
 };
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 use super::{ApiServer, RequestCx, auth::reviews};
 use crate::{
@@ -377,6 +380,7 @@ const STRATEGIES: &[Line] = &[
     (ConfigMap::ID, || Rc::new(configmap::ConfigMaps)),
     (ControllerRevision::ID, || Rc::new(controllerrevision::ControllerRevisions)),
     (CronJob::ID, || Rc::new(cronjob::CronJobs)),
+    (CustomResourceDefinition::ID, || Rc::new(definition::Definitions)),
     (DaemonSet::ID, || Rc::new(daemonset::DaemonSets)),
     (Deployment::ID, || Rc::new(deployment::Deployments)),
     (EndpointSlice::ID, || Rc::new(endpointslice::EndpointSlices)),

@@ -80,3 +80,9 @@ pub const PRIORITY_CLASS: Printer = Printer {
         ]
     },
 };
+
+/// CustomResourceDefinitions.
+pub const DEFINITION: Printer = Printer {
+    columns: &[col("Name"), col("Created At")],
+    row: |_, object| vec![object.name().to_string(), super::created_at(object)],
+};

@@ -39,10 +39,11 @@ use k8s_openapi::{
         scheduling::v1::PriorityClass,
         storage::v1::StorageClass,
     },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::Time as MetaTime,
 };
 
-use super::ApiServer;
+use super::{ApiServer, custom::Custom};
 use crate::{
     api::{KindId, ObjRef, Object, Typed},
     sim::Time,
@@ -95,6 +96,7 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (ConfigMap::ID, data::CONFIG_MAP),
     (ControllerRevision::ID, workloads::CONTROLLER_REVISION),
     (CronJob::ID, batch::CRON_JOB),
+    (CustomResourceDefinition::ID, data::DEFINITION),
     (DaemonSet::ID, workloads::DAEMON_SET),
     (Deployment::ID, workloads::DEPLOYMENT),
     (EndpointSlice::ID, endpoints::ENDPOINT_SLICE),
@@ -140,6 +142,9 @@ const fn wide(name: &'static str) -> Column {
 impl ApiServer {
     /// Objects of one kind as a table.
     pub fn table(&self, kind: KindId, objects: &[ObjRef]) -> Table {
+        if let Some(custom) = self.custom(kind) {
+            return self.custom_table(&custom, objects);
+        }
         let printer = PRINTERS.iter().find(|(id, _)| *id == kind).map_or(&PLAIN, |(_, p)| p);
         let cx = RowCx { now: self.sim().now() };
         Table {
@@ -147,6 +152,20 @@ impl ApiServer {
             rows: objects
                 .iter()
                 .map(|o| Row { cells: (printer.row)(&cx, &**o), object: o.clone() })
+                .collect(),
+        }
+    }
+}
+
+impl ApiServer {
+    fn custom_table(&self, custom: &Custom, objects: &[ObjRef]) -> Table {
+        let cx = RowCx { now: self.sim().now() };
+        let columns = custom.columns.iter().map(|(column, ..)| *column);
+        Table {
+            columns: std::iter::once(col("Name")).chain(columns).collect(),
+            rows: objects
+                .iter()
+                .map(|o| Row { cells: custom.row(&cx, &**o), object: o.clone() })
                 .collect(),
         }
     }
