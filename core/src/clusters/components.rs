@@ -7,14 +7,16 @@ use std::{collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Cluster, ClusterNode, install, minikube::OnNode, provisioner::Provisioner};
+use super::{
+    Cluster, ClusterNode, api_endpoint, install, minikube::OnNode, provisioner::Provisioner,
+};
 use crate::{
     api::{Typed, yaml},
     client::Client,
     controllers,
     fabric::{
         Endpoint,
-        http::{HttpResponse, Reply, Tls, serve},
+        http::{Handler, Tls, serve},
     },
     kubelet::{Capacity, Hub, Kubelet, KubeletConfig},
     machine::{Proc, Program, Signal},
@@ -107,7 +109,7 @@ async fn asked_to_end(proc: &Proc) {
 fn healthz(proc: &Proc, port: u16, tls: bool) {
     let Some(endpoint) = proc.machine().get::<Endpoint>() else { return };
     let listener = if tls {
-        endpoint.listen_service(port, Rc::new(Tls), false)
+        endpoint.listen_service(port, Rc::new(Tls::default()), false)
     } else {
         endpoint.listen(port)
     };
@@ -116,14 +118,7 @@ fn healthz(proc: &Proc, port: u16, tls: bool) {
     serve(
         listener,
         Rc::new(move |future| spawner.spawn_task(future)),
-        Rc::new(|request, _| {
-            let status = match request.route() {
-                "/health" | "/healthz" | "/livez" | "/ready" | "/readyz" => 200,
-                _ => 404,
-            };
-            let body = if status == 200 { "ok" } else { "404 page not found\n" };
-            Reply::now(HttpResponse::new(status, "text/plain; charset=utf-8", body))
-        }),
+        Rc::new(|request, _| api_endpoint::healthy(request.route())),
     );
 }
 
@@ -165,7 +160,8 @@ async fn apiserver(proc: Proc) -> i32 {
         proc.eprint(&format!("E {error}\n")).await;
         return 1;
     }
-    healthz(&proc, 8443, true);
+    let health: Handler = Rc::new(|request, _| api_endpoint::healthy(request.route()));
+    api_endpoint::serve(&proc, &client, 8443, &health);
     node.cluster.directory.serve(&node.cluster.server(), &node.cluster.api, Cluster::admin());
     let _serving = Serving(node.clone());
     node.cluster.current.touch();

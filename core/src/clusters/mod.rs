@@ -7,6 +7,7 @@
 //! Invariant: no component gets a handle on another; all they share is the API server and the
 //! machine they run on.
 
+pub mod api_endpoint;
 pub mod components;
 mod desktop;
 mod install;

@@ -27,6 +27,7 @@ later! {
     MINIKUBE "minikube" "run a local Kubernetes cluster",
     NC "nc" "talk over a connection",
     NSLOOKUP "nslookup" "ask a name server",
+    OPENSSL "openssl" "make keys and requests for certificates, look at certificates",
     PING "ping" "ask a host whether it is there",
     REDIS_CLI "redis-cli" "talk to a redis server",
     SANDBAR "sandbar" "break things on purpose",

@@ -63,6 +63,8 @@ mod nproc;
 #[cfg(feature = "cluster")]
 mod nslookup;
 #[cfg(feature = "cluster")]
+mod openssl;
+#[cfg(feature = "cluster")]
 mod ping;
 mod pkill;
 mod printenv;
@@ -198,6 +200,10 @@ pub static PROGRAMS: &[&Program] = &[
     &nslookup::PROGRAM,
     #[cfg(not(feature = "cluster"))]
     &later::NSLOOKUP,
+    #[cfg(feature = "cluster")]
+    &openssl::PROGRAM,
+    #[cfg(not(feature = "cluster"))]
+    &later::OPENSSL,
     &pkill::PGREP,
     #[cfg(feature = "cluster")]
     &ping::PROGRAM,

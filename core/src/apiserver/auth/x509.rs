@@ -246,6 +246,41 @@ fn read_time(tag: u8, content: &[u8]) -> Option<Time> {
     Some(Time::from_timestamp(zoned.timestamp()))
 }
 
+/// A certificate, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Who signed it.
+    pub issuer: Subject,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// From when on it is valid.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
+}
+
+/// What stands in a certificate, whoever signed it; `None` if it is none.
+pub fn look(text: &str) -> Option<Look> {
+    let bytes = unpem(text, "CERTIFICATE")?;
+    let mut parts = Reader(Reader(&bytes).expect(SEQUENCE)?);
+    read_body(parts.expect(SEQUENCE)?)
+}
+
+fn read_body(body: &[u8]) -> Option<Look> {
+    let mut body = Reader(body);
+    for _ in 0..3 {
+        body.next()?; // version, serial, algorithm
+    }
+    let issuer = read_name(body.expect(SEQUENCE)?)?;
+    let mut valid = Reader(body.expect(SEQUENCE)?);
+    let (tag, from, _) = valid.next()?;
+    let from = read_time(tag, from)?;
+    let (tag, to, _) = valid.next()?;
+    let to = read_time(tag, to)?;
+    let subject = read_name(body.expect(SEQUENCE)?)?;
+    Some(Look { issuer, subject, from, to })
+}
+
 /// Whom a certificate is about, if this server's authority signed it and it is valid now.
 pub fn verify(key: &[u8], text: &str, now: Time) -> Option<Found> {
     let bytes = unpem(text, "CERTIFICATE")?;
@@ -256,22 +291,11 @@ pub fn verify(key: &[u8], text: &str, now: Time) -> Option<Found> {
     if signature.get(1..)? != hmac_sha256(key, signed) {
         return None;
     }
-    let mut body = Reader(body);
-    for _ in 0..4 {
-        body.next()?; // version, serial, algorithm, issuer
-    }
-    let mut valid = Reader(body.expect(SEQUENCE)?);
-    let (tag, from, _) = valid.next()?;
-    let from = read_time(tag, from)?;
-    let (tag, to, _) = valid.next()?;
-    let to = read_time(tag, to)?;
-    if now < from || now > to {
+    let Look { subject, from, to, .. } = read_body(body)?;
+    if now < from || now > to || subject.common_name.is_empty() {
         return None;
     }
-    let Subject { common_name, organizations } = read_name(body.expect(SEQUENCE)?)?;
-    if common_name.is_empty() {
-        return None;
-    }
+    let Subject { common_name, organizations } = subject;
     Some(Found { common_name, organizations, fingerprint: sha256(&bytes) })
 }
 

@@ -1,6 +1,7 @@
 //! HTTP/1.1: messages, their wire form, and the two sides of asking.
 
 mod client;
+mod converse;
 mod parse;
 mod server;
 
@@ -9,6 +10,7 @@ use std::{borrow::Cow, rc::Rc};
 pub use client::{
     AnsweredBy, HttpAnswer, HttpError, HttpOptions, exchange, http_get, probe, request,
 };
+pub use converse::{Answer, converse};
 pub use parse::{Parsed, parse_request, parse_response};
 pub use server::{Handler, Reply, Server, Spawn, serve};
 pub use url::Url;
@@ -19,8 +21,14 @@ mod url;
 pub type Header = (Cow<'static, str>, Cow<'static, str>);
 
 /// Says of a port that it speaks TLS: hang it on the listener with `listen_service`. Nothing is
-/// encrypted here; what matters is that who asks in plain words is told apart.
-pub struct Tls;
+/// encrypted here; what matters is that who asks in plain words is told apart, and by whom the
+/// server's certificate is signed.
+#[derive(Default)]
+pub struct Tls {
+    /// The certificate of the authority that signed the server's, as PEM; empty for one that the
+    /// server signed itself.
+    pub authority: String,
+}
 
 /// A request. Share one for requests that repeat: sending it again costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

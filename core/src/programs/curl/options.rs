@@ -33,6 +33,8 @@ pub struct Options {
     pub agent: Option<String>,
     pub no_meter: bool,
     pub user: Option<String>,
+    pub insecure: bool,
+    pub authority: Option<String>,
 }
 
 /// A line on standard error, and the exit code.
@@ -77,6 +79,7 @@ const TABLE: &[(char, &str, bool)] = &[
     ('\u{e}', "http1.1", false),
     ('\u{f}', "compressed", false),
     ('\u{10}', "json", true),
+    ('\u{11}', "cacert", true),
 ];
 
 impl Options {
@@ -140,6 +143,7 @@ impl Options {
             }
             'I' => self.head = true,
             'i' => self.include = true,
+            'k' => self.insecure = true,
             'L' => self.follow = true,
             'm' => self.max_time = Some(number()?).filter(|t| !t.is_zero()),
             'o' => self.output = Some(value),
@@ -158,7 +162,8 @@ impl Options {
             '\u{8}' => self.fail_with_body = true,
             '\u{b}' => self.no_meter = true,
             '\u{c}' => self.urls.push(value),
-            _ => {} // -k, -4, -N and their kin change nothing here
+            '\u{11}' => self.authority = Some(value),
+            _ => {} // -4, -N and their kin change nothing here
         }
         Ok(())
     }

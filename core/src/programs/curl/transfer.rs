@@ -7,7 +7,7 @@ use crate::{
     fabric::{
         Conn, ConnectError, Endpoint,
         dns::{self, ResolveError},
-        http::{self, HttpError, HttpRequest, HttpResponse, Url},
+        http::{self, HttpError, HttpRequest, HttpResponse, Tls, Url},
     },
     machine::Proc,
     sim::{Either, Time, race},
@@ -105,10 +105,10 @@ impl Transfer<'_> {
         let (mut method, mut body) = (self.options.method(), self.options.body());
         loop {
             self.facts.url = url.to_string();
-            if url.scheme == "https" {
-                return Err(failure(35, "TLS is not simulated: use http://"));
-            }
             let conn = self.connect(&url).await?;
+            if url.scheme == "https" {
+                self.greet(&conn)?;
+            }
             let response = self.exchange(&conn, &url, &method, body.clone()).await?;
             let location = response.header("Location").filter(|_| {
                 self.options.follow && matches!(response.status, 301 | 302 | 303 | 307 | 308)
@@ -136,6 +136,40 @@ impl Transfer<'_> {
                 (method, body) = ("GET".into(), Rc::default());
             }
         }
+    }
+
+    /// What of a TLS handshake matters here: that the server speaks it, and who vouches for it.
+    fn greet(&self, conn: &Conn) -> Result<(), Failure> {
+        let endpoint = net::endpoint(self.proc);
+        let Some(tls) = endpoint.and_then(|e| e.service_now::<Tls>(conn.peer()).ok()) else {
+            let text = "OpenSSL/3.0.17: error:0A00010B:SSL routines::wrong version number";
+            return Err(failure(35, text));
+        };
+        if self.options.insecure {
+            return Ok(());
+        }
+        let trusted = match &self.options.authority {
+            Some(path) => self.proc.read_text(path).map_err(|_| {
+                failure(77, format!("error setting certificate verify locations:  CAfile: {path}"))
+            })?,
+            None => String::new(),
+        };
+        if !tls.authority.is_empty() && trusted.contains(tls.authority.trim()) {
+            return Ok(());
+        }
+        let problem = match tls.authority.is_empty() {
+            true => "self-signed certificate",
+            false => "unable to get local issuer certificate",
+        };
+        Err(failure(
+            60,
+            format!(
+                "SSL certificate problem: {problem}\nMore details here: \
+                 https://curl.se/docs/sslcerts.html\n\ncurl failed to verify the legitimacy of the \
+                 server and therefore could not\nestablish a secure connection to it. To learn more \
+                 about this situation and\nhow to fix it, please visit the web page mentioned above."
+            ),
+        ))
     }
 
     async fn connect(&mut self, url: &Url) -> Result<Conn, Failure> {

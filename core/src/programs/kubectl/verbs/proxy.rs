@@ -6,17 +6,16 @@ use std::rc::Rc;
 use regex_lite::Regex;
 
 use crate::{
-    client::rest,
+    clusters::api_endpoint::{self, plain},
     fabric::{
-        Conn as Link, Endpoint, Frame,
-        http::{HttpRequest, HttpResponse, Parsed as Read, parse_request, reason},
+        Conn as Link, Endpoint,
+        http::{Answer, HttpRequest, HttpResponse, converse},
     },
     machine::fs::Kind,
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Flag, Parsed},
     },
-    sim::channel,
 };
 
 /// `kubectl proxy`
@@ -183,62 +182,9 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
 }
 
-/// What is answered: a whole response, or its head and then piece after piece.
-enum Answer {
-    Whole(HttpResponse),
-    Pieces(HttpResponse, crate::sim::Receiver<Vec<u8>>),
-}
-
-fn plain(status: u16, text: &str) -> Answer {
-    let response = HttpResponse::new(status, "text/plain; charset=utf-8", text.as_bytes());
-    Answer::Whole(response.with("X-Content-Type-Options", "nosniff"))
-}
-
 impl Proxy {
     async fn connection(&self, link: Link) {
-        let mut raw = Vec::new();
-        loop {
-            let (request, is_raw) = match link.recv().await {
-                Ok(Some(Frame::Request(request))) => (request, false),
-                Ok(Some(Frame::Data(bytes))) => {
-                    raw.extend(bytes);
-                    match parse_request(&raw) {
-                        Read::Complete(request, used) => {
-                            raw.drain(..used.min(raw.len()));
-                            (Rc::new(request), true)
-                        }
-                        Read::Partial => continue,
-                        Read::Invalid => return,
-                    }
-                }
-                _ => return,
-            };
-            match self.answer(&request).await {
-                Answer::Whole(response) => {
-                    let frame = match is_raw {
-                        true => Frame::Data(response.to_bytes()),
-                        false => Frame::Response(Rc::new(response)),
-                    };
-                    if link.send(frame).is_err() || !request.keeps_alive() {
-                        break;
-                    }
-                }
-                Answer::Pieces(head, mut pieces) => {
-                    let mut text = format!("{}\r\n", head.status_line());
-                    for (name, value) in &head.headers {
-                        text.push_str(&format!("{name}: {value}\r\n"));
-                    }
-                    text.push_str("Connection: close\r\n\r\n");
-                    let mut going = link.send(Frame::Data(text.into_bytes())).is_ok();
-                    while going {
-                        let Some(bytes) = pieces.recv().await else { break };
-                        going = link.send(Frame::Data(bytes)).is_ok();
-                    }
-                    break;
-                }
-            }
-        }
-        link.close();
+        converse(link, |request| async move { self.answer(&request).await }).await;
     }
 
     async fn answer(&self, request: &HttpRequest) -> Answer {
@@ -261,26 +207,8 @@ impl Proxy {
             false => format!("/{}", request.path.get(self.api.len()..).unwrap_or("")),
         };
         let rest = format!("{}{rest}", self.before);
-        let (path, query) = rest.split_once('?').unwrap_or((&rest, ""));
-        let pair = |(name, value): &(std::borrow::Cow<str>, std::borrow::Cow<str>)| {
-            (name.to_string(), value.to_string())
-        };
-        let asked = rest::Request {
-            method: request.method.to_string(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers: request.headers.iter().map(pair).collect(),
-            body: request.body.to_vec(),
-            user: Some(self.conn.client.user().clone()),
-        };
-        let (to, mut from) = channel();
-        self.conn.client.serve(&asked, move |response| {
-            to.send(response);
-        });
-        match from.recv().await {
-            Some(response) => passed_on(response),
-            None => plain(502, "the connection to the server was lost\n"),
-        }
+        let asked = HttpRequest { path: rest, ..request.clone() };
+        api_endpoint::answer(&self.conn.client, &asked, Some(self.conn.client.user().clone())).await
     }
 
     fn file(&self, folder: &str, rest: &str) -> Answer {
@@ -313,20 +241,6 @@ impl Proxy {
                 Answer::Whole(HttpResponse::new(200, kind, content.to_vec()))
             }
             _ => missing(),
-        }
-    }
-}
-
-/// The server's response, as it goes on to whoever asked.
-fn passed_on(response: rest::Response) -> Answer {
-    let headers = response.headers.into_iter().map(|(name, value)| (name.into(), value.into()));
-    let head =
-        HttpResponse { status: response.status, headers: headers.collect(), body: Rc::default() };
-    match response.body {
-        rest::Body::Bytes(bytes) => Answer::Whole(HttpResponse { body: Rc::new(bytes), ..head }),
-        rest::Body::Stream(pieces) => Answer::Pieces(head, pieces),
-        rest::Body::Upgrade(..) => {
-            plain(501, &format!("{}: web sockets do not pass this proxy\n", reason(501)))
         }
     }
 }
