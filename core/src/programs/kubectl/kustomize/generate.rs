@@ -122,7 +122,7 @@ fn pairs(loader: &Loader, target: &Target, args: &Value) -> Result<Pairs, Error>
     for path in words(args, "envs").chain(one) {
         let content = loader
             .read(target, path)
-            .map_err(|e| e.about(&format!("env source files: [{path}]")))?;
+            .map_err(|e| e.about(&format!("loading KV pairs: env source files: [{path}]")))?;
         for line in content.trim_start_matches('\u{feff}').lines() {
             let line = line.trim_start();
             if line.is_empty() || line.starts_with('#') {
@@ -135,7 +135,9 @@ fn pairs(loader: &Loader, target: &Target, args: &Value) -> Result<Pairs, Error>
     for literal in words(args, "literals") {
         let Some((key, value)) = literal.split_once('=').filter(|(key, _)| !key.is_empty()) else {
             let why = format!("invalid literal source {literal}, expected key=value");
-            return Err(Error::plain(format!("literal sources [{literal}]: {why}")));
+            return Err(Error::plain(format!(
+                "loading KV pairs: literal sources [{literal}]: {why}"
+            )));
         };
         out.push((key.to_owned(), unquoted(value).as_bytes().to_vec()));
     }
@@ -145,12 +147,15 @@ fn pairs(loader: &Loader, target: &Target, args: &Value) -> Result<Pairs, Error>
             Some(("", path)) => {
                 let (path, source) = (quote(path), quote(source));
                 let why = format!("missing key name for file path {path} in source {source}");
-                return Err(Error::plain(format!("file sources: [{source}]: {why}")));
+                return Err(Error::plain(format!(
+                    "loading KV pairs: file sources: [{source}]: {why}"
+                )));
             }
             Some((key, path)) => (key, path),
         };
         let bytes = loader.bytes(target, path);
-        let bytes = bytes.map_err(|e| e.about(&format!("file sources: [{source}]")))?;
+        let bytes =
+            bytes.map_err(|e| e.about(&format!("loading KV pairs: file sources: [{source}]")))?;
         out.push((key.to_owned(), bytes));
     }
     Ok(out)
@@ -181,7 +186,11 @@ fn absorb(all: &mut Vec<Res>, made: Res) -> Result<(), Error> {
             Err(merging(kind_of(&made), &text))
         }
         (Some(_), Behavior::Create) => {
-            let text = format!("id {} exists; behavior must be merge or replace", id.dump());
+            let text = format!(
+                "id {} exists; can not use behavior: 'unspecified', behavior must be merge or \
+                 replace",
+                id.dump()
+            );
             Err(merging(kind_of(&made), &text))
         }
         (Some(old), behavior) => {
@@ -232,14 +241,14 @@ pub(super) fn add_hashes(all: &mut [Res]) {
     }
 }
 
-/// Models `Hasher.Hash`.
+/// Models `Hasher.Hash`, which looks for the name where it is not: it is always empty.
 fn hash(res: &Res) -> String {
     let field = |key: &str| res.value.get(key).cloned();
     let or_empty = |key: &str| field(key).unwrap_or_else(|| "".into());
     let mut what = match res.kind() {
-        "Secret" => json!({"kind": "Secret", "type": or_empty("type"), "name": res.name(),
+        "Secret" => json!({"kind": "Secret", "type": or_empty("type"), "name": "",
             "data": or_empty("data")}),
-        _ => json!({"kind": "ConfigMap", "name": res.name(), "data": or_empty("data")}),
+        _ => json!({"kind": "ConfigMap", "name": "", "data": or_empty("data")}),
     };
     let extra = if res.kind() == "Secret" { "stringData" } else { "binaryData" };
     if let Some(value @ Value::Object(_)) = field(extra) {

@@ -120,13 +120,13 @@ impl<'a> Loader<'a> {
         }
         let root = clean(&self.cx.proc.resolve(folder));
         if !self.cx.proc.exists(&root) {
-            return Err(Error::plain(format!("lstat {root}: no such file or directory")));
+            let why = no_file(folder, &root);
+            let text = format!("must build at directory: not a valid directory: {why}");
+            return Err(Error::plain(text));
         }
         if !self.cx.proc.is_dir(&root) {
-            let folder = quote(folder);
-            return Err(Error::plain(format!(
-                "{folder} must be a directory so that it can used as a build root"
-            )));
+            let text = format!("must build at directory: '{root}': file is not directory");
+            return Err(Error::plain(text));
         }
         Ok(root)
     }
@@ -162,7 +162,7 @@ impl<'a> Loader<'a> {
         for path in listed.filter_map(Value::as_str) {
             let more = self.resource(target, path, depth)?;
             for res in more {
-                add(&mut all, res, path)?;
+                add(&mut all, res, path, &clean(&format!("{}/{path}", target.root)))?;
             }
         }
         generate::run(self, target, &mut all)?;
@@ -186,23 +186,26 @@ impl<'a> Loader<'a> {
             let root = self.folder(target, path)?;
             return self.target(&root, Vec::new(), depth + 1);
         }
-        let text = self.read(target, path).map_err(|e| {
-            let file = e.message();
-            let text = format!(
-                "accumulating resources: accumulation err='accumulating resources from {}: {file}': \
-                 must build at directory: not a valid directory: evalsymlink failure on {} : lstat \
-                 {full}: no such file or directory",
-                path_quote(path),
-                path_quote(&full)
-            );
-            if self.cx.proc.exists(&full) { e } else { Error::plain(text) }
-        })?;
+        if !self.cx.proc.exists(&full) {
+            let why = no_file(&full, &full);
+            return Err(Error::plain(format!(
+                "accumulating resources: accumulation err='accumulating resources from '{path}': \
+                 {why}': must build at directory: not a valid directory: {why}"
+            )));
+        }
+        let not_folder = format!("must build at directory: '{full}': file is not directory");
+        let failed = |why: &str| {
+            Error::plain(format!(
+                "accumulating resources: accumulation err='accumulating resources from '{path}': \
+                 {why}': {not_folder}"
+            ))
+        };
+        let text = self.read(target, path).map_err(|e| failed(&e.message()))?;
         let (documents, error) = yaml::documents(&text);
         if let Some(error) = error {
             return Err(Error::plain(format!(
-                "accumulating resources: accumulation err='accumulating resources from \
-                 {}: MalformedYAMLError: {error} in File: {path}'",
-                path_quote(path)
+                "accumulating resources: accumulating resources from '{path}': \
+                 MalformedYAMLError: {error} in File: {path}"
             )));
         }
         let mut out = Vec::new();
@@ -216,12 +219,7 @@ impl<'a> Loader<'a> {
             for object in each {
                 let has = |path: &[&str]| at(&object, path).and_then(Value::as_str).is_some();
                 if !has(&["kind"]) {
-                    let why = "missing Resource metadata";
-                    return Err(Error::plain(format!(
-                        "accumulating resources: accumulation err='accumulating resources from {}: \
-                         {why}'",
-                        path_quote(path)
-                    )));
+                    return Err(failed("missing Resource metadata"));
                 }
                 out.push(Res::new(object));
             }
@@ -235,12 +233,18 @@ impl<'a> Loader<'a> {
         }
         let root = clean(&format!("{}/{path}", target.root));
         if !self.cx.proc.is_dir(&root) {
-            let text = format!("accumulating components: {} is no directory", path_quote(path));
+            let text = format!(
+                "accumulating components: loader.New \"must build at directory: not a valid \
+                 directory: {}\"",
+                no_file(&root, &root)
+            );
             return Err(Error::plain(text));
         }
         if let Some(open) = self.open.iter().find(|open| **open == root) {
             return Err(Error::plain(format!(
-                "cycle detected: candidate root '{root}' contains visited root '{open}'"
+                "accumulating resources: accumulation err='accumulating resources from '{path}': \
+                 '{root}' must resolve to a file': cycle detected: candidate root '{root}' contains \
+                 visited root '{open}'"
             )));
         }
         Ok(root)
@@ -265,7 +269,7 @@ impl<'a> Loader<'a> {
             )));
         }
         if !self.cx.proc.exists(&full) {
-            return Err(Error::plain(format!("open {full}: no such file or directory")));
+            return Err(Error::plain(no_file(&full, &full)));
         }
         self.cx.proc.read_file(&full).map_err(|e| Error::plain(format!("open {full}: {e}")))
     }
@@ -328,22 +332,23 @@ impl<'a> Loader<'a> {
 }
 
 /// Adds an object; two of the same name are an error.
-pub(super) fn add(all: &mut Vec<Res>, res: Res, path: &str) -> Result<(), Error> {
+fn add(all: &mut Vec<Res>, res: Res, path: &str, full: &str) -> Result<(), Error> {
     let id = res.id();
     if all.iter().any(|other| other.id().same(&id)) {
         let id = id.text();
         return Err(Error::plain(format!(
-            "accumulating resources: accumulation err='merging resources from {}: may not add \
-             resource with an already registered id: {id}'",
-            path_quote(path)
+            "accumulating resources: accumulation err='merging resources from '{path}': may not add \
+             resource with an already registered id: {id}': must build at directory: '{full}': file \
+             is not directory"
         )));
     }
     all.push(res);
     Ok(())
 }
 
-fn path_quote(path: &str) -> String {
-    format!("'{path}'")
+/// What is said of a file that is not there.
+fn no_file(path: &str, full: &str) -> String {
+    format!("evalsymlink failure on '{path}' : lstat {full}: no such file or directory")
 }
 
 fn is_remote(path: &str) -> bool {

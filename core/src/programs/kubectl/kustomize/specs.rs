@@ -68,9 +68,9 @@ pub(super) const ANNOTATIONS: &[Spec] = &[
 /// Numbers of replicas.
 pub(super) const REPLICAS: &[Spec] = &[
     ("Deployment", "", "spec/replicas", true),
-    ("ReplicationController", "", "spec/replicas", true),
-    ("ReplicaSet", "", "spec/replicas", true),
     ("StatefulSet", "", "spec/replicas", true),
+    ("ReplicaSet", "", "spec/replicas", true),
+    ("ReplicationController", "", "spec/replicas", true),
 ];
 
 /// Where a kind has its pods' specification.

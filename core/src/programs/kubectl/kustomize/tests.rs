@@ -132,7 +132,7 @@ metadata: {name: prod}
             metadata:
               labels:
                 made: generated
-              name: p-conf-s-2g756mbhdf
+              name: p-conf-s-6k5fdgk69t
               namespace: prod
             ---
             apiVersion: v1
@@ -143,7 +143,7 @@ metadata: {name: prod}
             metadata:
               labels:
                 made: generated
-              name: p-pass-s-f7f59tmfft
+              name: p-pass-s-mhccfg75c6
               namespace: prod
             type: Opaque
             ---
@@ -169,15 +169,15 @@ metadata: {name: prod}
                       value: a
                     envFrom:
                     - configMapRef:
-                        name: p-conf-s-2g756mbhdf
+                        name: p-conf-s-6k5fdgk69t
                     - secretRef:
-                        name: p-pass-s-f7f59tmfft
+                        name: p-pass-s-mhccfg75c6
                     image: nginx:1.25
                     name: c
                   serviceAccountName: p-robot-s
                   volumes:
                   - configMap:
-                      name: p-conf-s-2g756mbhdf
+                      name: p-conf-s-6k5fdgk69t
                     name: v
         "#]],
     );
@@ -246,7 +246,7 @@ patches:
               labels:
                 made: generated
                 team: a
-              name: conf-7btd67hmhd
+              name: conf-t5h2dt7554
             ---
             apiVersion: apps/v1
             kind: Deployment
@@ -281,7 +281,7 @@ patches:
                       value: b
                     envFrom:
                     - configMapRef:
-                        name: conf-7btd67hmhd
+                        name: conf-t5h2dt7554
                     - secretRef:
                         name: pass
                     image: registry.example/nginx:2
@@ -289,7 +289,7 @@ patches:
                   serviceAccountName: robot
                   volumes:
                   - configMap:
-                      name: conf-7btd67hmhd
+                      name: conf-t5h2dt7554
                     name: v
         "#]],
     );
@@ -312,14 +312,14 @@ fn mistakes_are_told() {
     check(
         &[("top/kustomization.yaml", "resources: [x.yaml]\n")],
         expect![[r#"
-        error: accumulating resources: accumulation err='accumulating resources from 'x.yaml': open /w/top/x.yaml: no such file or directory': must build at directory: not a valid directory: evalsymlink failure on '/w/top/x.yaml' : lstat /w/top/x.yaml: no such file or directory
-    "#]],
+            error: accumulating resources: accumulation err='accumulating resources from 'x.yaml': evalsymlink failure on '/w/top/x.yaml' : lstat /w/top/x.yaml: no such file or directory': must build at directory: not a valid directory: evalsymlink failure on '/w/top/x.yaml' : lstat /w/top/x.yaml: no such file or directory
+        "#]],
     );
     check(
         &[("top/kustomization.yaml", "resources: [../top]\n")],
         expect![[r#"
-        error: cycle detected: candidate root '/w/top' contains visited root '/w/top'
-    "#]],
+            error: accumulating resources: accumulation err='accumulating resources from '../top': '/w/top' must resolve to a file': cycle detected: candidate root '/w/top' contains visited root '/w/top'
+        "#]],
     );
     check(
         &[("top/kustomization.yaml", "helmCharts: []\n")],
@@ -330,7 +330,7 @@ fn mistakes_are_told() {
     check(
         &[DEPLOY, BASE, ("top/kustomization.yaml", "bases: [../base]\nreplicas: [{name: x}]\n")],
         expect![[r#"
-            error: resource with name x does not match a config with the following GVK [Deployment ReplicationController ReplicaSet StatefulSet]
+            error: resource with name x does not match a config with the following GVK [Deployment.[noVer].[noGrp] StatefulSet.[noVer].[noGrp] ReplicaSet.[noVer].[noGrp] ReplicationController.[noVer].[noGrp]]
         "#]],
     );
     check(
@@ -339,7 +339,7 @@ fn mistakes_are_told() {
             "configMapGenerator: [{name: c, files: [../../etc/passwd]}]\n",
         )],
         expect![[r#"
-            error: file sources: [../../etc/passwd]: security; file '/etc/passwd' is not in or below '/w/top'
+            error: loading KV pairs: file sources: [../../etc/passwd]: security; file '/etc/passwd' is not in or below '/w/top'
         "#]],
     );
 }

@@ -7,8 +7,8 @@ use super::{
     load::Target,
     resource::Res,
     specs::{
-        self, ANNOTATIONS, CLAIM_LABELS, OWN_LABELS, REPLICAS, SELECTORS, Spec, TEMPLATE_LABELS,
-        TERMS, fits, visit,
+        ANNOTATIONS, CLAIM_LABELS, OWN_LABELS, REPLICAS, SELECTORS, Spec, TEMPLATE_LABELS, TERMS,
+        fits, visit,
     },
 };
 use crate::programs::kubectl::{Error, write::at};
@@ -162,7 +162,8 @@ fn replicas(all: &mut [Res], entry: &Value) -> Result<(), Error> {
     if found {
         return Ok(());
     }
-    let kinds: Vec<&str> = specs::REPLICAS.iter().map(|spec| spec.0).collect();
+    let kinds: Vec<String> =
+        REPLICAS.iter().map(|spec| format!("{}.[noVer].[noGrp]", spec.0)).collect();
     Err(Error::plain(format!(
         "resource with name {name} does not match a config with the following GVK [{}]",
         kinds.join(" ")

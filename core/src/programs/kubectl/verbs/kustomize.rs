@@ -34,9 +34,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         [] => ".",
         [one] => one,
         _ => {
-            return Err(Error::plain(
-                "specify one path to kustomization.yaml or kustomization.yml, or Kustomization",
-            ));
+            return Err(Error::plain("specify one path to kustomization.yaml"));
         }
     };
     let within = match p.str("load-restrictor") {
