@@ -82,13 +82,8 @@ fn labels(all: &mut [Res], entry: &Value) {
     let mut places: Vec<&[Spec]> = vec![OWN_LABELS];
     if on("includeSelectors") {
         places.extend([TEMPLATE_LABELS, CLAIM_LABELS, SELECTORS]);
-    } else {
-        if on("includeTemplates") {
-            places.push(TEMPLATE_LABELS);
-        }
-        if on("includeVolumeClaimTemplates") {
-            places.push(CLAIM_LABELS);
-        }
+    } else if on("includeTemplates") {
+        places.extend([TEMPLATE_LABELS, CLAIM_LABELS]);
     }
     set(all, pairs, &places);
     if on("includeSelectors") {
