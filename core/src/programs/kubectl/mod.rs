@@ -97,7 +97,8 @@ async fn dispatch(cx: &Cx, args: &[String]) -> Result<(), Error> {
         cx.err(&format!("{notice}\n")).await;
     }
     if parsed.help || asked || found.way.len() == 1 {
-        cx.out(&help::help(&found.way, verbs::GROUPS, width)).await;
+        let text = help::help(&found.way, verbs::GROUPS, width);
+        cx.out(&verbs::plugin::listed(cx, &text)).await;
         return Ok(());
     }
     global::check(cx, &parsed).await?;

@@ -69,6 +69,9 @@ pub fn help(way: &[&'static Command], groups: Groups, width: Option<usize>) -> S
     }
 }
 
+/// The head under which the root lists programs that extend it; they are put in by who knows them.
+pub const PLUGINS: &str = "Subcommands provided by plugins:";
+
 fn subcommands(command: &Command, groups: Groups) -> String {
     let visible: Vec<&Command> =
         command.subcommands.iter().filter(|c| !c.hidden && c.name != "options").copied().collect();
@@ -90,6 +93,7 @@ fn subcommands(command: &Command, groups: Groups) -> String {
             sections.push(format!("{head}\n{}", lines.join("\n")));
         }
     }
+    sections.push(PLUGINS.to_owned());
     let mut others: Vec<&&Command> =
         visible.iter().filter(|c| !grouped.contains(&c.name)).collect();
     others.sort_by_key(|c| c.name);

@@ -31,6 +31,7 @@ pub static COMMAND: Command = Command {
             Flag::bool("save-config", false, "Note the object in its annotations."),
             Flag::str("subresource", "", "A part of the object: status."),
             write::VALIDATE,
+            Flag::bool("windows-line-endings", false, "Show lines to the editor with CR LF."),
         ],
         manifest::FLAGS,
         write::OUTPUT,
@@ -68,9 +69,13 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut failed = false;
     loop {
         let path = file_name(&cx, if as_json { "json" } else { "yaml" });
-        write_file(&cx, &path, &content)?;
+        let shown = match p.bool("windows-line-endings") {
+            true => content.replace('\n', "\r\n"),
+            false => content.clone(),
+        };
+        write_file(&cx, &path, &shown)?;
         let edited = match launch(&cx, &path).await {
-            Ok(()) => cx.proc.read_text(&path).unwrap_or_default(),
+            Ok(()) => cx.proc.read_text(&path).unwrap_or_default().replace("\r\n", "\n"),
             Err(e) => return Err(preserved(&cx, e, old_file.as_deref()).await),
         };
         // An editor that is a script could go on for ever; at least time passes.
@@ -206,6 +211,10 @@ async fn save(
         };
         let mut old = thing.object.clone();
         output::strip_managed_fields(&mut old);
+        let mut new = new;
+        if p.bool("save-config") {
+            write::note_last_applied(&mut new);
+        }
         if old == new {
             let named = thing.named();
             cx.out(&format!("{named} skipped\n")).await;
@@ -226,7 +235,11 @@ async fn save(
             cx.out(&format!("Patch: {}\n", gojson::compact(&diff))).await;
         }
         let diff = (PatchType::Strategic, &diff);
-        let result = conn.client.patch(thing.kind.id, thing.key(), diff, Subresource::Main);
+        let sub = match write::subresource(p, &["status"])? {
+            write::Part::Status => Subresource::Status,
+            _ => Subresource::Main,
+        };
+        let result = conn.client.patch(thing.kind.id, thing.key(), diff, sub);
         cx.warnings(conn).await;
         match result {
             Ok(object) => {

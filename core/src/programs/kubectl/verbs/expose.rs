@@ -1,7 +1,9 @@
 //! `kubectl expose`. Models `k8s.io/kubectl/pkg/cmd/expose/expose.go`.
 
+use k8s_openapi::api::core::v1::Service;
 use serde_json::{Map, Value, json};
 
+use crate::api::Typed;
 use crate::programs::kubectl::{
     Cx, Error,
     flags::{Command, Complete, Flag, Parsed, parse_port},
@@ -33,6 +35,12 @@ pub static COMMAND: Command = Command {
             Flag::str("labels", "", "The service's labels.").short("l"),
             Flag::str("load-balancer-ip", "", "The address to ask the load balancer for."),
             Flag::str("name", "", "The service's name; the workload's without it."),
+            Flag::str(
+                "override-type",
+                "merge",
+                "How --overrides are put in: json, merge or strategic.",
+            ),
+            Flag::str("overrides", "", "What else the service should have, as JSON."),
             Flag::str("port", "", "The service's port; the workload's without it."),
             Flag::str("protocol", "", "TCP (the default), UDP or SCTP."),
             write::SAVE_CONFIG,
@@ -71,6 +79,9 @@ async fn expose(
     reports: &mut write::Reports,
 ) -> Result<(), Error> {
     let mut object = service(p, thing)?;
+    if !p.str("overrides").is_empty() {
+        object = super::run::overridden(p, Service::ID, object)?;
+    }
     if p.bool("save-config") {
         write::note_last_applied(&mut object);
     }

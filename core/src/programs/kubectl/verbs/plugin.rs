@@ -9,7 +9,7 @@ use crate::{
     machine::Command as Spawn,
     programs::kubectl::{
         Cx, Error,
-        flags::{Command, Flag, Parsed, find},
+        flags::{Command, Flag, Parsed, find, help::PLUGINS},
     },
 };
 
@@ -87,6 +87,27 @@ async fn list(cx: Cx, p: Parsed) -> Result<(), Error> {
         1 => Err(Error::plain("one plugin warning was found")),
         n => Err(Error::plain(format!("{n} plugin warnings were found"))),
     }
+}
+
+/// The root's help with the plugins that there are in their place.
+pub fn listed(cx: &Cx, text: &str) -> String {
+    let Some((before, after)) = text.split_once(PLUGINS) else { return text.to_owned() };
+    let mut names: Vec<String> = Vec::new();
+    for folder in folders(cx) {
+        for (name, node) in cx.proc.list(&folder).unwrap_or_default() {
+            let Some(name) = name.strip_prefix("kubectl-").filter(|_| !node.is_dir()) else {
+                continue;
+            };
+            let first = name.split('-').next().unwrap_or(name).replace('_', "-");
+            if !names.contains(&first) && ROOT.subcommand(&first).is_none() {
+                names.push(first);
+            }
+        }
+    }
+    let line =
+        |n: &String| format!("\n  {n:13}   The command {n} is a plugin installed by the user");
+    let lines: String = names.iter().map(line).collect();
+    format!("{before}{PLUGINS}{lines}{after}")
 }
 
 /// What is wrong with a plugin.

@@ -9,7 +9,7 @@ use super::{
     waiting,
 };
 use crate::{
-    api::{ObjRef, Typed, gofmt::quote, patch, yaml},
+    api::{KindId, ObjRef, Typed, gofmt::quote, patch, yaml},
     client::{DeleteOptions, FieldValidation},
     programs::kubectl::{
         Conn, Cx, Error,
@@ -69,8 +69,10 @@ pub static COMMAND: Command = Command {
             TIMEOUT,
             Flag::bool("tty", false, "Give the container a terminal.").short("t"),
             WAIT,
+            manifest::KUSTOMIZE,
+            Flag::bool("recursive", false, "Go into the folders of a folder with files.")
+                .short("R"),
         ],
-        manifest::FLAGS,
         write::OUTPUT,
     ],
     run: Some(|cx, p| Box::pin(run(cx, p))),
@@ -122,7 +124,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
     let mut pod = pod(&p, name)?;
     if !p.str("overrides").is_empty() {
-        pod = overridden(&p, pod)?;
+        pod = overridden(&p, Pod::ID, pod)?;
     }
     if p.bool("save-config") {
         write::note_last_applied(&mut pod);
@@ -256,10 +258,11 @@ fn labels(p: &Parsed, name: &str) -> Result<Map<String, Value>, Error> {
     Ok(labels)
 }
 
-fn overridden(p: &Parsed, pod: Value) -> Result<Value, Error> {
+/// An object with what `--overrides` says over it.
+pub fn overridden(p: &Parsed, kind: KindId, object: Value) -> Result<Value, Error> {
     let change = yaml::parse(p.str("overrides")).map_err(|e| Error::plain(e.to_string()))?;
     let kinds = crate::api::KindTable::default();
-    let kind = kinds.get(Pod::ID);
+    let kind = kinds.get(kind);
     let patch_type = match p.str("override-type") {
         "json" => patch::PatchType::Json,
         "merge" => patch::PatchType::Merge,
@@ -268,7 +271,7 @@ fn overridden(p: &Parsed, pod: Value) -> Result<Value, Error> {
             return Err(Error::plain(format!("unsupported override type: {other}")));
         }
     };
-    Ok(patch::apply(kind, patch_type, pod, change)?)
+    Ok(patch::apply(kind, patch_type, object, change)?)
 }
 
 fn service(p: &Parsed, name: &str) -> Result<Value, Error> {

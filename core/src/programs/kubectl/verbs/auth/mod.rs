@@ -11,7 +11,7 @@ use crate::programs::kubectl::flags::Command;
 /// `kubectl auth`
 pub static COMMAND: Command = Command {
     name: "auth",
-    usage: "auth",
+    usage: "auth [flags]",
     short: "Find out what you may do",
     subcommands: &[&can_i::COMMAND, &reconcile::COMMAND, &whoami::COMMAND],
     ..Command::EMPTY

@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) static CURRENT: Command = Command {
     name: "current-context",
-    usage: "current-context",
+    usage: "current-context [flags]",
     short: "Print the context in force",
     examples: "# Which context am I using?\nkubectl config current-context",
     run: Some(|cx, p| Box::pin(current(cx, p))),

@@ -9,7 +9,7 @@ use crate::programs::kubectl::{
 
 pub(super) static CLUSTERS: Command = Command {
     name: "get-clusters",
-    usage: "get-clusters",
+    usage: "get-clusters [flags]",
     short: "List clusters",
     examples: "# All clusters that are known here\nkubectl config get-clusters",
     run: Some(|cx, p| Box::pin(run(cx, p, kubeconfig::CLUSTERS))),
@@ -18,7 +18,7 @@ pub(super) static CLUSTERS: Command = Command {
 
 pub(super) static USERS: Command = Command {
     name: "get-users",
-    usage: "get-users",
+    usage: "get-users [flags]",
     short: "List users",
     examples: "# All users that are known here\nkubectl config get-users",
     run: Some(|cx, p| Box::pin(run(cx, p, kubeconfig::USERS))),

@@ -11,7 +11,7 @@ use crate::programs::kubectl::{
 
 pub(super) static VIEW: Command = Command {
     name: "view",
-    usage: "view",
+    usage: "view [flags]",
     short: "Show the kubeconfig in force",
     examples: "# All of it, secrets left out\nkubectl config view\n\n# The server of the context in force\n\
                kubectl config view --minify -o jsonpath={.clusters[0].cluster.server}",

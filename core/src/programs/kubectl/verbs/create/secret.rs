@@ -48,6 +48,14 @@ async fn generic(cx: Cx, p: Parsed) -> Result<(), Error> {
     create(cx, p, &name, data, &kind).await
 }
 
+/// Names with hashes are not made here.
+fn no_hash(p: &Parsed) -> Result<(), Error> {
+    match p.bool("append-hash") {
+        true => Err(Error::plain("--append-hash is not simulated in this sandbox")),
+        false => Ok(()),
+    }
+}
+
 static TLS: Command = Command {
     name: "tls",
     usage: "tls NAME --cert=path/to/cert/file --key=path/to/key/file [--dry-run=server|client|none]",
@@ -55,6 +63,11 @@ static TLS: Command = Command {
     examples: "# A certificate and its key\nkubectl create secret tls cert --cert=tls.crt --key=tls.key",
     flags: &[
         &[
+            Flag::bool(
+                "append-hash",
+                false,
+                "Put a hash of the content behind the name. Not simulated.",
+            ),
             Flag::str("cert", "", "The certificate's file, PEM."),
             Flag::str("key", "", "The key's file, PEM."),
         ],
@@ -67,6 +80,7 @@ static TLS: Command = Command {
 
 async fn tls(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
+    no_hash(&p)?;
     let mut data = Map::new();
     if p.str("key").is_empty() || p.str("cert").is_empty() {
         return Err(Error::plain("key and cert must be specified"));
@@ -85,16 +99,23 @@ async fn tls(cx: Cx, p: Parsed) -> Result<(), Error> {
 static REGISTRY: Command = Command {
     name: "docker-registry",
     usage: "docker-registry NAME --docker-username=user --docker-password=password \
-            --docker-email=email [--docker-server=string] [--dry-run=server|client|none]",
+            --docker-email=email [--docker-server=string] [--from-file=[key=]source] \
+            [--dry-run=server|client|none]",
     short: "Create a secret for a registry of images",
     examples: "# Who I am at my registry\nkubectl create secret docker-registry reg \
                --docker-server=reg.example.com --docker-username=me --docker-password=pw",
     flags: &[
         &[
+            Flag::bool(
+                "append-hash",
+                false,
+                "Put a hash of the content behind the name. Not simulated.",
+            ),
             Flag::str("docker-email", "", "A mail address."),
             Flag::str("docker-password", "", "The password."),
             Flag::str("docker-server", "https://index.docker.io/v1/", "The registry's address."),
             Flag::str("docker-username", "", "The user's name."),
+            Flag::slice("from-file", "A file with a registry configuration: [key=]path."),
         ],
         SHARED,
         write::OUTPUT,
@@ -105,7 +126,20 @@ static REGISTRY: Command = Command {
 
 async fn registry(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
+    no_hash(&p)?;
     let (user, password) = (p.str("docker-username"), p.str("docker-password"));
+    if !p.list("from-file").is_empty() {
+        let what = format!("Data for Secret {}", quote(&name));
+        let mut data = Map::new();
+        for spec in p.list("from-file") {
+            let (key, path) = spec.split_once('=').unwrap_or((".dockerconfigjson", spec));
+            let bytes = cx.proc.read_file(path).map_err(|e| {
+                Error::plain(format!("{what}: open {path}: {}", e.to_string().to_lowercase()))
+            })?;
+            data.insert(key.to_owned(), base64::encode(&bytes).into());
+        }
+        return create(cx, p, &name, data, "kubernetes.io/dockerconfigjson").await;
+    }
     if user.is_empty() || password.is_empty() {
         return Err(Error::plain(
             "either --from-file or the combination of --docker-username, --docker-password and \
