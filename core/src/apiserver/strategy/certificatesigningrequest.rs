@@ -111,7 +111,7 @@ impl Strategy for Requests {
             if !USAGES.contains(&usage.as_str()) {
                 errors.push(FieldError::not_supported(list.index(i), usage, USAGES));
             } else if usages.iter().take(i).any(|u| u == usage) {
-                errors.push(FieldError::duplicate(list.index(i), &quote(usage)));
+                errors.push(FieldError::duplicate(list.index(i), quote(usage)));
             }
         }
         check_signer(&spec.signer_name, &at.child("signerName"), &mut errors);
