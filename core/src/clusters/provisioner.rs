@@ -182,7 +182,7 @@ impl Inner {
         }
         if let Some(path) = spec.and_then(|s| s.host_path.as_ref()) {
             if path.path.starts_with(FOLDER) {
-                remove_tree(&self.machine.files(), &path.path, 0);
+                remove_tree(self.machine.files(), &path.path, 0);
             }
         }
         let name = (volume as &dyn Object).name();

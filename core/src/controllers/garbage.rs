@@ -274,6 +274,10 @@ impl Controller for Collector {
         self.client.kinds().iter().map(|k| k.id).filter(|k| *k != Event::ID).collect()
     }
 
+    fn follows_new_kinds(&self) -> bool {
+        true
+    }
+
     fn changed(&self, change: &Change, queue: &Queue) {
         match change.op {
             Op::Deleted => self.gone(&change.object, queue),

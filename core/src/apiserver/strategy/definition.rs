@@ -183,7 +183,7 @@ fn versions(crd: &CustomResourceDefinition, at: &Path, errors: &mut Vec<FieldErr
         let at = at.child("openAPIV3Schema");
         let schema = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
         match schema {
-            None => errors.push(FieldError::required(&at, "schemas are required")),
+            None => errors.push(FieldError::required(at, "schemas are required")),
             Some(schema) => {
                 match schema.type_.as_deref() {
                     None | Some("") => {

@@ -140,7 +140,7 @@ fn check_rules(rules: &HPAScalingRules, longest: i32, at: &Path, errors: &mut Ve
     one_of(select, &["Disabled", "Max", "Min"], &at.child("selectPolicy"), errors);
     let policies_at = at.child("policies");
     if rules.policies.as_ref().is_none_or(Vec::is_empty) {
-        errors.push(FieldError::required(&policies_at, "must specify at least one Policy"));
+        errors.push(FieldError::required(policies_at, "must specify at least one Policy"));
     }
     for (i, policy) in rules.policies.iter().flatten().enumerate() {
         let at = policies_at.index(i);

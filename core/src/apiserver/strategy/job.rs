@@ -300,15 +300,15 @@ fn failure_rule(rule: &PodFailurePolicyRule, at: &Path, errors: &mut Vec<FieldEr
         let values_at = at.child("values");
         if codes.values.is_empty() {
             let why = "at least one value is required";
-            errors.push(FieldError::invalid(&values_at, "[]", why));
+            errors.push(FieldError::invalid(values_at, "[]", why));
         }
         for (i, value) in codes.values.iter().enumerate() {
             let at = values_at.index(i);
             if *value == 0 && codes.operator == "In" {
-                errors.push(FieldError::invalid(&at, value, "must not be 0 for the In operator"));
+                errors.push(FieldError::invalid(at, value, "must not be 0 for the In operator"));
             }
             if codes.values[..i].contains(value) {
-                errors.push(FieldError::duplicate(&at, value));
+                errors.push(FieldError::duplicate(at, value));
             }
         }
     }
@@ -319,19 +319,19 @@ fn success_policy(spec: &JobSpec, at: &Path, errors: &mut Vec<FieldError>) {
     let at = at.child("successPolicy");
     if spec.completion_mode.as_deref() != Some("Indexed") {
         let why = "requires indexed completion mode";
-        errors.push(FieldError::invalid(&at, to_value(policy), why));
+        errors.push(FieldError::invalid(at, to_value(policy), why));
         return;
     }
     let rules_at = at.child("rules");
     if policy.rules.is_empty() {
         let why = "at least one rules must be specified when the successPolicy is specified";
-        errors.push(FieldError::required(&rules_at, why));
+        errors.push(FieldError::required(rules_at, why));
     }
     for (i, rule) in policy.rules.iter().enumerate() {
         let at = rules_at.index(i);
         if rule.succeeded_count.is_none() && rule.succeeded_indexes.is_none() {
             let why = "at least one of succeededCount or succeededIndexes must be specified";
-            errors.push(FieldError::required(&at, why));
+            errors.push(FieldError::required(at, why));
         }
         if let Some(count) = rule.succeeded_count.filter(|n| *n <= 0) {
             let why = "must be greater than zero";

@@ -69,7 +69,7 @@ fn check(spec: &IngressSpec, at: &Path, errors: &mut Vec<FieldError>) {
         let at = at.child("http");
         let paths_at = at.child("paths");
         if http.paths.is_empty() {
-            errors.push(FieldError::required(&paths_at, ""));
+            errors.push(FieldError::required(paths_at, ""));
         }
         for (i, one) in http.paths.iter().enumerate() {
             path(one, &paths_at.index(i), errors);
@@ -120,24 +120,24 @@ fn path(one: &HTTPIngressPath, at: &Path, errors: &mut Vec<FieldError>) {
         "" => errors.push(FieldError::required(at.child("pathType"), "pathType must be specified")),
         "Exact" | "Prefix" => {
             if !text.starts_with('/') {
-                errors.push(FieldError::invalid_str(&path_at, text, "must be an absolute path"));
+                errors.push(FieldError::invalid_str(path_at, text, "must be an absolute path"));
             }
             for bad in ["//", "/./", "/../", "%2f", "%2F"] {
                 if text.contains(bad) {
                     let why = format!("must not contain '{bad}'");
-                    errors.push(FieldError::invalid_str(&path_at, text, &why));
+                    errors.push(FieldError::invalid_str(path_at, text, &why));
                 }
             }
             for bad in ["/..", "/."] {
                 if text.ends_with(bad) {
                     let why = format!("cannot end with '{bad}'");
-                    errors.push(FieldError::invalid_str(&path_at, text, &why));
+                    errors.push(FieldError::invalid_str(path_at, text, &why));
                 }
             }
         }
         "ImplementationSpecific" => {
             if !text.is_empty() && !text.starts_with('/') {
-                errors.push(FieldError::invalid_str(&path_at, text, "must be an absolute path"));
+                errors.push(FieldError::invalid_str(path_at, text, "must be an absolute path"));
             }
         }
         other => errors.push(FieldError::not_supported(
@@ -172,10 +172,10 @@ fn backend(backend: &IngressBackend, at: &Path, errors: &mut Vec<FieldError>) {
             match (port.name.filter(|n| !n.is_empty()), port.number.filter(|n| *n != 0)) {
                 (Some(_), Some(_)) => {
                     let why = "cannot set both port name & port number";
-                    errors.push(FieldError::invalid_str(&port_at, "", why));
+                    errors.push(FieldError::invalid_str(port_at, "", why));
                 }
                 (None, None) => {
-                    errors.push(FieldError::required(&port_at, "port name or number is required"));
+                    errors.push(FieldError::required(port_at, "port name or number is required"));
                 }
                 (Some(name), None) => {
                     for why in port_name_errors(&name) {
@@ -286,7 +286,7 @@ fn policy_spec(spec: &NetworkPolicySpec, at: &Path, errors: &mut Vec<FieldError>
     let types_at = at.child("policyTypes");
     if types.len() > 2 {
         let why = "may not specify more than two policyTypes";
-        errors.push(FieldError::invalid(&types_at, to_value(&types), why));
+        errors.push(FieldError::invalid(types_at, to_value(&types), why));
         return;
     }
     for (i, kind) in types.iter().enumerate() {
@@ -340,10 +340,10 @@ fn peers(peers: Option<&[NetworkPolicyPeer]>, at: &Path, errors: &mut Vec<FieldE
         match &peer.ip_block {
             Some(_) if selects => {
                 let why = "may not specify both ipBlock and another peer";
-                errors.push(FieldError::forbidden(&at, why));
+                errors.push(FieldError::forbidden(at, why));
             }
             Some(block) => ip_block(block, &at.child("ipBlock"), errors),
-            None if !selects => errors.push(FieldError::required(&at, "must specify a peer")),
+            None if !selects => errors.push(FieldError::required(at, "must specify a peer")),
             None => {}
         }
     }

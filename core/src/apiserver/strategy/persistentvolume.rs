@@ -112,11 +112,11 @@ fn check(spec: &PersistentVolumeSpec, at: &Path, errors: &mut Vec<FieldError>) {
     let capacity_at = at.child("capacity");
     let capacity = spec.capacity.clone().unwrap_or_default();
     if capacity.is_empty() {
-        errors.push(FieldError::required(&capacity_at, ""));
+        errors.push(FieldError::required(capacity_at, ""));
     }
     if !capacity.contains_key("storage") || capacity.len() > 1 {
         let shown = to_value(&capacity).to_string();
-        errors.push(FieldError::not_supported_value(&capacity_at, &shown, &["storage"]));
+        errors.push(FieldError::not_supported_value(capacity_at, &shown, &["storage"]));
     }
     for (name, amount) in &capacity {
         positive(Amount::of(amount), &capacity_at.key(name), errors);
@@ -178,9 +178,9 @@ fn source(spec: &PersistentVolumeSpec, at: &Path, errors: &mut Vec<FieldError>) 
         let at = at.child(field);
         let at = at.child("path");
         if path.is_empty() {
-            errors.push(FieldError::required(&at, ""));
+            errors.push(FieldError::required(at, ""));
         } else if path.split('/').any(|part| part == "..") && field != "nfs" {
-            errors.push(FieldError::invalid_str(&at, path, "must not contain '..'"));
+            errors.push(FieldError::invalid_str(at, path, "must not contain '..'"));
         }
     }
     if spec.nfs.as_ref().is_some_and(|n| n.server.is_empty()) {

@@ -100,7 +100,7 @@ pub fn check(spec: &PersistentVolumeClaimSpec, at: &Path, errors: &mut Vec<Field
     let modes = spec.access_modes.as_deref().unwrap_or_default();
     let modes_at = at.child("accessModes");
     if modes.is_empty() {
-        errors.push(FieldError::required(&modes_at, "at least 1 access mode is required"));
+        errors.push(FieldError::required(modes_at, "at least 1 access mode is required"));
     }
     if let Some(selector) = &spec.selector {
         selectors::check(selector, &at.child("selector"), errors);
@@ -110,7 +110,7 @@ pub fn check(spec: &PersistentVolumeClaimSpec, at: &Path, errors: &mut Vec<Field
     let storage_at = resources_at.key("storage");
     let requests = spec.resources.as_ref().and_then(|r| r.requests.as_ref());
     match requests.and_then(|r| r.get("storage")).map(Amount::of) {
-        None => errors.push(FieldError::required(&storage_at, "")),
+        None => errors.push(FieldError::required(storage_at, "")),
         Some(amount) => positive(amount, &storage_at, errors),
     }
     for (field, value) in [

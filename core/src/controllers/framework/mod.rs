@@ -10,15 +10,17 @@
 mod queue;
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
     rc::{Rc, Weak},
     time::Duration,
 };
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 pub use queue::{Bucket, Key, Queue};
 
 use crate::{
-    api::{KindId, Status},
+    api::{KindId, Status, Typed},
     client::{Change, Client, ListOptions, Op, Subscription},
     sim::Sim,
 };
@@ -43,6 +45,12 @@ pub trait Controller: 'static {
     /// an error, soon and then later and later.
     fn reconcile(&self, key: &Key, queue: &Queue) -> Result<Option<Duration>, Status>;
 
+    /// Whether it is also told of kinds that come later (custom resources); [`Controller::kinds`]
+    /// is asked again then.
+    fn follows_new_kinds(&self) -> bool {
+        false
+    }
+
     /// Whether it is held to a real client's rate of writes. For controllers whose every sync
     /// costs as much as what they look after is large.
     fn is_throttled(&self) -> bool {
@@ -62,6 +70,7 @@ struct Worker {
 pub struct Running {
     _worker: Rc<Worker>,
     _subscription: Subscription,
+    _later: Option<Subscription>,
 }
 
 /// Starts a controller.
@@ -96,7 +105,31 @@ pub fn start(client: &Client, controller: Box<dyn Controller>) -> Running {
             worker.controller.changed(&change, &worker.queue);
         }
     }
-    Running { _worker: worker, _subscription: subscription }
+    let later = worker.controller.follows_new_kinds().then(|| follow(client, &worker));
+    Running { _worker: worker, _subscription: subscription, _later: later }
+}
+
+/// Tells a controller of kinds that are new with a definition.
+fn follow(client: &Client, worker: &Rc<Worker>) -> Subscription {
+    let known: RefCell<BTreeSet<KindId>> = RefCell::default();
+    known.borrow_mut().extend(worker.controller.kinds());
+    let added: RefCell<Vec<Subscription>> = RefCell::default();
+    let (weak, own) = (Rc::downgrade(worker), client.clone());
+    client.on_change(&[CustomResourceDefinition::ID], move |_| {
+        let Some(worker) = weak.upgrade() else { return };
+        let all = worker.controller.kinds();
+        let new: Vec<KindId> =
+            all.into_iter().filter(|kind| known.borrow_mut().insert(*kind)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let inner = weak.clone();
+        added.borrow_mut().push(own.on_change(&new, move |change| {
+            if let Some(worker) = inner.upgrade() {
+                worker.controller.changed(change, &worker.queue);
+            }
+        }));
+    })
 }
 
 impl Worker {

@@ -152,8 +152,8 @@ impl Jobs {
             sync.succeeded.extend(done);
             sync.failed.extend(lost.into_iter().filter(|i| !sync.succeeded.has(*i)));
             status.succeeded = non_zero(sync.succeeded.count());
-            let text = |set: &Indexes| Some(set.to_string()).filter(|t| !t.is_empty());
-            status.completed_indexes = text(&sync.succeeded);
+            let done = sync.succeeded.to_string();
+            status.completed_indexes = (!done.is_empty()).then_some(done);
             if sync.spec.backoff_limit_per_index.is_some() {
                 status.failed_indexes = Some(sync.failed.to_string());
             }

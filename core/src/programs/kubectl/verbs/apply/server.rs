@@ -149,7 +149,7 @@ fn migration(client: &Client, object: &ObjRef, manager: &str) -> Option<Value> {
         let ssa = |e: &Value| is(e, "manager", manager) && is(e, "operation", "Apply") && plain(e);
         let fields: Vec<Value> =
             all.iter().filter(|e| csa(e)).filter_map(|e| e.get("fieldsV1").cloned()).collect();
-        match all.iter().position(|e| ssa(e)) {
+        match all.iter().position(ssa) {
             Some(at) => {
                 if let Some(own) = all.get_mut(at).and_then(|e| e.get_mut("fieldsV1")) {
                     for more in fields {
