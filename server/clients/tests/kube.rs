@@ -105,7 +105,7 @@ async fn story(client: Client) {
     let log = pods.logs(&name, &LogParams::default()).await.expect("a log");
     assert!(log.contains("docker-entrypoint"), "{log}");
     let missing = pods.get("none").await.expect_err("no such pod");
-    assert_eq!(missing.to_string().contains("pods \"none\" not found"), true, "{missing}");
+    assert!(missing.to_string().contains("pods \"none\" not found"), "{missing}");
 
     let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
     let source = json!({"apiVersion": "v1", "kind": "ConfigMap",

@@ -268,6 +268,5 @@ fn unified(old: &[String], new: &[String]) -> String {
     push('-', &old[start..old_end]);
     push('+', &new[start..new_end]);
     push(' ', &old[old_end..to]);
-    out.push('\n');
     out
 }

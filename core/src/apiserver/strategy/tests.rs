@@ -222,8 +222,7 @@ fn a_pods_spec_can_hardly_be_changed() {
 + \"NodeName\": \"node-9\",
   \"SecurityContext\": {{
    \"HostNetwork\": false,
-   \"HostPID\": false,
-"
+   \"HostPID\": false,"
     );
     assert_eq!(without_hunk.join("\n"), want);
     let image = patch(

@@ -183,7 +183,7 @@ fn invalid(status: &Status) -> String {
 
 fn multiline(prefix: &str, errors: &[String]) -> String {
     match errors {
-        [one] => format!("{prefix}{one}"),
+        [one] => format!("{prefix}{one}\n"),
         many => {
             let lines: String = many.iter().map(|e| format!("* {e}\n")).collect();
             format!("{prefix}\n{lines}")
