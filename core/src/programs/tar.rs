@@ -247,7 +247,7 @@ impl Tar<'_> {
         }
         let mut any = from_file;
         loop {
-            while let Some(member) = reader.next().map_err(|_| self.not_an_archive())? {
+            while let Some(member) = reader.next_member().map_err(|_| self.not_an_archive())? {
                 any = true;
                 self.take(member).await;
             }

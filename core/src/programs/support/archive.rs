@@ -125,7 +125,7 @@ impl Reader {
     }
 
     /// The next member, if all of it has come. Errors: what came is no archive.
-    pub fn next(&mut self) -> Result<Option<Member>, String> {
+    pub fn next_member(&mut self) -> Result<Option<Member>, String> {
         loop {
             if self.ended() {
                 return Ok(None);
@@ -230,7 +230,7 @@ mod tests {
             let mut read = Vec::new();
             for piece in all.chunks(size) {
                 reader.push(piece);
-                while let Some(member) = reader.next().unwrap() {
+                while let Some(member) = reader.next_member().unwrap() {
                     read.push(member);
                 }
             }
@@ -243,6 +243,6 @@ mod tests {
     fn what_is_no_archive_is_refused() {
         let mut reader = Reader::default();
         reader.push(&[b'x'; 600]);
-        assert!(reader.next().is_err());
+        assert!(reader.next_member().is_err());
     }
 }

@@ -251,7 +251,7 @@ async fn out_of_pod(cx: &Cx, conn: &Conn, p: &Parsed, from: &Spec, to: &str) -> 
             }
             read += bytes.len();
             reader.push(&bytes);
-            while let Some(member) = reader.next().map_err(Error::plain)? {
+            while let Some(member) = reader.next_member().map_err(Error::plain)? {
                 copy.put(cx, member).await?;
             }
         }
