@@ -135,13 +135,13 @@ impl Recorder {
     }
 }
 
-/// Creates an event under its object's name and the time in nanoseconds, of which the simulation
-/// knows only microseconds: the rest is drawn until it is free.
+/// Creates an event under its object's name and the time in nanoseconds, read anew until the name is
+/// free. Events of one instant are listed in the order in which they happened.
 pub(super) fn create_named(client: &Client, event: Event) -> Result<Rc<Event>, Status> {
     let about = event.involved_object.name.clone().unwrap_or_default();
     let mut last = None;
     for _ in 0..8 {
-        let nanos = client.sim().now().as_micros() * 1000 + client.sim().random(1_000_000);
+        let nanos = client.sim().reading();
         let mut event = event.clone();
         event.metadata.name = Some(format!("{about}.{nanos:x}"));
         match client.create(event) {

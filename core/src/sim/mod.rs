@@ -38,6 +38,8 @@ struct Inner {
     tasks: executor::Tasks,
     rng: RefCell<fastrand::Rng>,
     steps: Cell<u64>,
+    /// The last reading in nanoseconds.
+    read: Cell<u64>,
 }
 
 /// How far [`Sim::advance`] got.
@@ -58,6 +60,7 @@ impl Sim {
             tasks: executor::Tasks::default(),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             steps: Cell::new(0),
+            read: Cell::new(0),
         }))
     }
 
@@ -105,6 +108,15 @@ impl Sim {
     /// Completes at `at`.
     pub fn sleep_until(&self, at: Time) -> Sleep {
         Sleep { sim: self.clone(), at, timer: None, waker: None }
+    }
+
+    /// Nanoseconds as a running program reads them: two readings within one instant of the simulation
+    /// are apart and in order, since on a real machine time passes between them.
+    pub fn reading(&self) -> u64 {
+        let earliest = (self.now().as_micros() * 1_000).max(self.0.read.get() + 1);
+        let reading = earliest + self.random(100_000);
+        self.0.read.set(reading);
+        reading
     }
 
     /// A random number below `bound` (which is above 0).

@@ -45,6 +45,8 @@ struct Write {
 struct Track {
     base: Managed,
     writes: Vec<Write>,
+    /// `base` as it is shown, once somebody looked.
+    shown: Option<Vec<Value>>,
     /// A client emptied the list; until somebody applies, nothing is tracked.
     off: bool,
 }
@@ -125,6 +127,7 @@ impl ApiServer {
         if track.writes.is_empty() {
             return;
         }
+        track.shown = None;
         let custom = self.custom_schema(kind);
         let of = Type::of_kind(kind, custom.as_ref());
         let empty = match of {
@@ -154,11 +157,14 @@ impl ApiServer {
     /// An object as JSON, with `metadata.managedFields`.
     pub fn full_value(&self, object: &dyn Object) -> Value {
         let mut value = object.to_value();
-        let entries = self.managed(object).entries();
+        let mut tracks = self.0.fields.0.borrow_mut();
+        let Some(track) = tracks.get_mut(&number(object)) else { return value };
+        self.fold(track, &self.kind(object.kind_id()));
+        let entries = track.shown.get_or_insert_with(|| track.base.entries());
         if let (false, Some(meta)) =
             (entries.is_empty(), value.get_mut("metadata").and_then(Value::as_object_mut))
         {
-            meta.insert("managedFields".into(), entries.into());
+            meta.insert("managedFields".into(), entries.clone().into());
         }
         value
     }
