@@ -26,7 +26,7 @@ use sandbar_server::{
 };
 use sandbar_tests::scenario::{
     normal::Rules,
-    play::{Step, TRIES, commands, shown, steps},
+    play::{Step, TRIES, commands, is_whole, shown, steps},
     world::{self, Answer},
 };
 
@@ -101,7 +101,7 @@ fn ahead(live: bool, steps: &[Step]) -> Duration {
     let each = steps.iter().map(|step| match step {
         Step::File { .. } => Duration::ZERO,
         Step::Sleep(time) => *time,
-        Step::Until(_) => Duration::from_secs(4),
+        Step::Until(_) => Duration::from_secs(30),
         Step::Command(_) => COMMAND,
     });
     settled + each.sum::<Duration>()
@@ -109,7 +109,7 @@ fn ahead(live: bool, steps: &[Step]) -> Duration {
 
 impl Stage {
     fn new(stem: &str, steps: &[Step], kubectl: &Path, folder: &Path) -> Stage {
-        let live = stem.starts_with("live-");
+        let live = is_whole(stem);
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             cluster: "minikube".into(),
@@ -323,7 +323,7 @@ fn scenarios(folder: &Path) -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|e| e == "scn"))
         .filter(|path| chosen.is_empty() || chosen.contains(&stem(path).as_str()))
         .collect();
-    paths.sort_by_key(|path| (!stem(path).starts_with("live-"), path.clone()));
+    paths.sort_by_key(|path| (!is_whole(&stem(path)), path.clone()));
     paths
 }
 

@@ -20,12 +20,16 @@ pub struct Pair {
 /// Scenarios that need kubelets which pull and probe.
 const WHOLE: &[&str] = &["image-pull-policies", "probes"];
 
+/// Whether a scenario is played on a whole minikube.
+pub fn is_whole(stem: &str) -> bool {
+    stem.starts_with("live-") || WHOLE.contains(&stem)
+}
+
 /// What a scenario's commands answer here, in a world of the kind that it needs.
 pub fn answers(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let scenario = fs::read_to_string(path).expect("a scenario");
-    let whole = stem.starts_with("live-") || WHOLE.contains(&stem.as_str());
-    let world = if whole { World::whole() } else { World::new() };
+    let world = if is_whole(&stem) { World::whole() } else { World::new() };
     record(world, &scenario)
 }
 
