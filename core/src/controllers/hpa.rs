@@ -79,29 +79,19 @@ fn aim(target: &MetricTarget) -> &'static str {
 fn missing(metric: &MetricSpec) -> Missing {
     let nobody =
         |api: &str| format!("the server could not find the requested resource (get {api})");
-    if let Some(m) = &metric.resource {
+    let of_pods = match (&metric.resource, &metric.container_resource) {
+        (Some(m), _) => Some((&m.name, &m.target, "FailedGetResourceMetric", "resource")),
+        (_, Some(m)) => Some((&m.name, &m.target, "FailedGetContainerResourceMetric", "container")),
+        _ => None,
+    };
+    if let Some((name, target, reason, kind)) = of_pods {
         let why = format!(
-            "failed to get {} {}: unable to get metrics for resource {}: unable to fetch metrics \
-             from resource metrics API: {}",
-            m.name,
-            aim(&m.target),
-            m.name,
+            "failed to get {name} {}: unable to get metrics for resource {name}: unable to fetch \
+             metrics from resource metrics API: {}",
+            aim(target),
             nobody("pods.metrics.k8s.io")
         );
-        let what = format!("{} resource metric value", m.name);
-        return Missing { reason: "FailedGetResourceMetric", what, why };
-    }
-    if let Some(m) = &metric.container_resource {
-        let why = format!(
-            "failed to get {} {}: unable to get metrics for resource {}: unable to fetch metrics \
-             from resource metrics API: {}",
-            m.name,
-            aim(&m.target),
-            m.name,
-            nobody("pods.metrics.k8s.io")
-        );
-        let what = format!("{} container metric value", m.name);
-        return Missing { reason: "FailedGetContainerResourceMetric", what, why };
+        return Missing { reason, what: format!("{name} {kind} metric value"), why };
     }
     let (reason, kind, name, api) = match (&metric.pods, &metric.object, &metric.external) {
         (Some(m), ..) => ("FailedGetPodsMetric", "pods", &m.metric.name, "custom.metrics.k8s.io"),

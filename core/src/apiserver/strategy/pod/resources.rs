@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::{ResourceFieldSelector, ResourceRequirements};
 
 use crate::{
-    api::{FieldError, Path, quantity::Amount},
+    api::{FieldError, Path, quantity::Amount, quota},
     apiserver::strategy::metadata::qualified_name_error,
 };
 
@@ -80,29 +80,8 @@ fn resource_name(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
 
 /// Names of resources that Kubernetes itself knows (`IsStandardResourceName`).
 pub fn is_standard(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "configmaps",
-        "cpu",
-        "ephemeral-storage",
-        "limits.cpu",
-        "limits.ephemeral-storage",
-        "limits.memory",
-        "memory",
-        "persistentvolumeclaims",
-        "pods",
-        "replicationcontrollers",
-        "requests.cpu",
-        "requests.ephemeral-storage",
-        "requests.memory",
-        "requests.storage",
-        "resourcequotas",
-        "secrets",
-        "services",
-        "services.loadbalancers",
-        "services.nodeports",
-        "storage",
-    ];
-    NAMES.contains(&name)
+    name == "storage"
+        || quota::STANDARD.contains(&name)
         || name.starts_with("hugepages-")
         || name.starts_with("requests.hugepages-")
 }
