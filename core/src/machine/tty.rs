@@ -56,7 +56,12 @@ struct Inner {
     hung_up: Cell<bool>,
     name: String,
     reporter: RefCell<Option<Reporter>>,
+    /// What was written since the row began; nothing where that can't be told.
+    row: RefCell<Vec<u8>>,
 }
+
+/// So much of a row that does not end is remembered.
+const ROW: usize = 4096;
 
 /// Told the place and the foreground command whenever they change.
 pub type Reporter = Rc<dyn Fn(&str, Option<&str>)>;
@@ -82,6 +87,7 @@ impl Tty {
             hung_up: Cell::new(false),
             name: name.to_string(),
             reporter: RefCell::default(),
+            row: RefCell::default(),
         }))
     }
 
@@ -174,6 +180,7 @@ impl Tty {
         if self.0.hung_up.get() || bytes.is_empty() {
             return;
         }
+        self.note_row(bytes);
         if !self.0.mode.get().post || !bytes.contains(&b'\n') {
             return (self.0.output)(bytes);
         }
@@ -185,6 +192,27 @@ impl Tty {
             out.push(*byte);
         }
         (self.0.output)(&out);
+    }
+
+    /// Remembers the row that `bytes` leave unfinished. Programs that move the cursor are not followed.
+    fn note_row(&self, bytes: &[u8]) {
+        let mut row = self.0.row.borrow_mut();
+        let begin = bytes.iter().rposition(|b| matches!(b, b'\n' | b'\r' | 0x1b));
+        if begin.is_some() {
+            row.clear();
+        }
+        let odd = begin.is_some_and(|at| bytes.get(at) == Some(&0x1b));
+        let rest = bytes.get(begin.map_or(0, |at| at + 1)..).unwrap_or_default();
+        if !odd && row.len() + rest.len() <= ROW {
+            row.extend_from_slice(rest);
+        } else {
+            row.clear();
+        }
+    }
+
+    /// What stands on the cursor's row without a line end, such as the output of `printf x`.
+    pub fn unfinished(&self) -> String {
+        String::from_utf8_lossy(&self.0.row.borrow()).into_owned()
     }
 
     /// Emulator's side: bytes were typed or pasted.
@@ -400,4 +428,26 @@ fn erase_sequence(gone: &[u8]) -> Vec<u8> {
     let control = matches!(gone, [0..=31]);
     let width = if control { 2 } else { 1 };
     b"\x08 \x08".repeat(width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_lacks_its_end_is_known_until_it_ends() {
+        for (written, left) in [
+            (&["abc"][..], "abc"),
+            (&["ab", "c"], "abc"),
+            (&["abc\n"], ""),
+            (&["one\ntwo"], "two"),
+            (&["50%\r100%"], "100%"),
+            (&["abc", "\x1b[H\x1b[J"], ""),
+            (&["\x1b[2Jabc\nd"], "d"),
+        ] {
+            let tty = Tty::new("pts/0", 80, 24, Rc::new(|_| {}));
+            written.iter().for_each(|text| tty.write(text.as_bytes()));
+            assert_eq!(tty.unfinished(), left, "{written:?}");
+        }
+    }
 }

@@ -137,6 +137,7 @@ impl Editor {
             let answer = self.proc.read(1).await;
             if !matches!(answer.first(), Some(b'y' | b'Y' | b' ')) {
                 self.tty.write(b"\n");
+                self.unfinished.clear();
                 self.drawn_rows_above = 0;
                 return;
             }
@@ -154,6 +155,7 @@ impl Editor {
         self.draw(line);
         line.buffer.set_cursor(end);
         self.tty.write(format!("\n{}", in_columns(&names, columns)).as_bytes());
+        self.unfinished.clear();
         self.drawn_rows_above = 0;
     }
 }

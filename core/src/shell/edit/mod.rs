@@ -46,6 +46,8 @@ pub struct Editor {
     shell: Rc<Shell>,
     decoder: Decoder,
     killed: String,
+    /// What the last command left on the row on which the prompt begins.
+    unfinished: String,
     drawn_rows_above: usize,
 }
 
@@ -77,12 +79,14 @@ impl Editor {
             shell,
             decoder: Decoder::default(),
             killed: String::new(),
+            unfinished: String::new(),
             drawn_rows_above: 0,
         }
     }
 
     /// Reads a line.
     pub async fn read_line(&mut self, prompt: &str) -> Input {
+        self.unfinished = self.tty.unfinished();
         self.tty.set_mode(Mode::EDIT);
         self.tty.write(b"\x1b[?2004h");
         let mut line = Line {
@@ -95,7 +99,10 @@ impl Editor {
             last_was_kill: false,
             paste: None,
         };
-        self.drawn_rows_above = 0;
+        let columns = usize::from(self.tty.size().0).max(1);
+        // At a row's very end the cursor still stands on it.
+        let (row, column) = place(&self.unfinished, "", columns);
+        self.drawn_rows_above = row - usize::from(row > 0 && column == 0);
         self.draw(&line);
         let input = self.edit(&mut line).await;
         self.tty.write(b"\x1b[?2004l");
@@ -219,6 +226,7 @@ impl Editor {
             Key::Ctrl('_') => line.buffer.undo(),
             Key::Ctrl('l') => {
                 self.tty.write(b"\x1b[H\x1b[2J");
+                self.unfinished.clear();
                 self.drawn_rows_above = 0;
             }
             Key::Ctrl('r') => {
@@ -310,13 +318,18 @@ impl Editor {
     /// Shows a character typed at the end, if that is all there is to do.
     fn append_cheaply(&mut self, line: &Line, c: char) -> bool {
         let columns = usize::from(self.tty.size().0).max(1);
-        let (_, column) = place(&line.prompt, &line.buffer.text(), columns);
+        let (_, column) = place(&self.begin(line), &line.buffer.text(), columns);
         if column == 0 || c == '\n' || char_width(c) != 1 {
             return false;
         }
         let mut utf8 = [0; 4];
         self.tty.write(c.encode_utf8(&mut utf8).as_bytes());
         true
+    }
+
+    /// What stands before the line: the prompt, behind what a command left on its row.
+    fn begin(&self, line: &Line) -> String {
+        format!("{}{}", self.unfinished, line.prompt)
     }
 
     /// Draws prompt and line anew, in place of what is there.
@@ -328,7 +341,7 @@ impl Editor {
                 let word = if failed { "failed reverse-i-search" } else { "reverse-i-search" };
                 format!("({word})`{}': ", search.query)
             }
-            None => line.prompt.clone(),
+            None => self.begin(line),
         };
         let text = line.buffer.text();
         let before: String = text.chars().take(line.buffer.cursor()).collect();
