@@ -49,10 +49,9 @@ pub fn md5(data: &[u8]) -> String {
 }
 
 /// The first 32 bits of the fractional part of a root of a prime: what SHA-256's constants are.
-fn root_bits(prime: u64, cube: bool) -> u32 {
+const fn root_bits(prime: u64, power: u32) -> u32 {
     // Exact integer roots of prime * 2^(32 * power), so that no rounding of floats matters.
-    let power = if cube { 3 } else { 2 };
-    let target = u128::from(prime) << (32 * power);
+    let target = (prime as u128) << (32 * power);
     let (mut low, mut high) = (0_u128, 1 << 38);
     while low + 1 < high {
         let middle = (low + high) / 2;
@@ -60,6 +59,30 @@ fn root_bits(prime: u64, cube: bool) -> u32 {
     }
     low as u32
 }
+
+/// The constants of the first primes, worked out by the compiler: at run time they would take
+/// longer than what is hashed.
+const fn constants<const N: usize>(power: u32) -> [u32; N] {
+    let mut out = [0; N];
+    let (mut found, mut candidate) = (0, 2);
+    while found < N {
+        let mut divisor = 2;
+        while divisor < candidate && candidate % divisor != 0 {
+            divisor += 1;
+        }
+        if divisor == candidate {
+            out[found] = root_bits(candidate, power);
+            found += 1;
+        }
+        candidate += 1;
+    }
+    out
+}
+
+/// What SHA-256 begins with: of the square roots of the first 8 primes.
+const SHA256_START: [u32; 8] = constants(2);
+/// What each of its rounds adds: of the cube roots of the first 64 primes.
+const SHA256_ROUNDS: [u32; 64] = constants(3);
 
 /// The SHA-256 digest in hexadecimal.
 pub fn sha256(data: &[u8]) -> String {
@@ -81,12 +104,7 @@ pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
 
 /// The SHA-256 digest (FIPS 180-4).
 pub fn sha256_bytes(data: &[u8]) -> [u8; 32] {
-    let primes: Vec<u64> = (2..312).filter(|n| (2..*n).all(|d| n % d != 0)).collect();
-    let k: Vec<u32> = primes.iter().take(64).map(|p| root_bits(*p, true)).collect();
-    let mut state = [0_u32; 8];
-    for (word, prime) in state.iter_mut().zip(&primes) {
-        *word = root_bits(*prime, false);
-    }
+    let (k, mut state) = (&SHA256_ROUNDS, SHA256_START);
     for block in padded(data, true).chunks_exact(64) {
         let mut w: [u32; 64] = words(block, u32::from_be_bytes);
         for i in 16..64 {
