@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::{Printer, age, col, labels, or_none, wide};
+use super::{Object, Printer, RowCx, age, col, labels, or_none, wide};
 use crate::api::{meta, selector::Selector};
 
 /// Deployments.
@@ -56,16 +56,13 @@ pub const REPLICA_SET: Printer = Printer {
     row: |cx, object| {
         let Some(rs) = object.downcast::<ReplicaSet>() else { return Vec::new() };
         let (spec, status) = (rs.spec.as_ref(), rs.status.as_ref());
-        let mut row = vec![
-            object.name().to_string(),
-            spec.and_then(|s| s.replicas).unwrap_or(0).to_string(),
-            status.map_or(0, |s| s.replicas).to_string(),
-            status.and_then(|s| s.ready_replicas).unwrap_or(0).to_string(),
-            age(cx, object),
+        let numbers = [
+            spec.and_then(|s| s.replicas),
+            status.map(|s| s.replicas),
+            status.and_then(|s| s.ready_replicas),
         ];
-        row.extend(containers(spec.and_then(|s| s.template.as_ref())));
-        row.push(selector(spec.map(|s| &s.selector)));
-        row
+        let template = spec.and_then(|s| s.template.as_ref());
+        replicated(cx, object, numbers, template, selector(spec.map(|s| &s.selector)))
     },
 };
 
@@ -75,16 +72,14 @@ pub const REPLICATION_CONTROLLER: Printer = Printer {
     row: |cx, object| {
         let Some(rc) = object.downcast::<ReplicationController>() else { return Vec::new() };
         let (spec, status) = (rc.spec.as_ref(), rc.status.as_ref());
-        let mut row = vec![
-            object.name().to_string(),
-            spec.and_then(|s| s.replicas).unwrap_or(0).to_string(),
-            status.map_or(0, |s| s.replicas).to_string(),
-            status.and_then(|s| s.ready_replicas).unwrap_or(0).to_string(),
-            age(cx, object),
+        let numbers = [
+            spec.and_then(|s| s.replicas),
+            status.map(|s| s.replicas),
+            status.and_then(|s| s.ready_replicas),
         ];
-        row.extend(containers(spec.and_then(|s| s.template.as_ref())));
-        row.push(labels(spec.and_then(|s| s.selector.as_ref())));
-        row
+        let template = spec.and_then(|s| s.template.as_ref());
+        let pods = labels(spec.and_then(|s| s.selector.as_ref()));
+        replicated(cx, object, numbers, template, pods)
     },
 };
 
@@ -156,6 +151,22 @@ pub const CONTROLLER_REVISION: Printer = Printer {
         ]
     },
 };
+
+/// A row of a kind that keeps a number of equal pods: wanted, current and ready are `numbers`.
+fn replicated(
+    cx: &RowCx,
+    object: &dyn Object,
+    numbers: [Option<i32>; 3],
+    template: Option<&PodTemplateSpec>,
+    pods: String,
+) -> Vec<String> {
+    let mut row = vec![object.name().to_string()];
+    row.extend(numbers.map(|n| n.unwrap_or(0).to_string()));
+    row.push(age(cx, object));
+    row.extend(containers(template));
+    row.push(pods);
+    row
+}
 
 /// Names and images of a template's containers.
 pub fn containers(template: Option<&PodTemplateSpec>) -> [String; 2] {

@@ -59,6 +59,55 @@ pub trait Replicated: Typed {
     fn set_counts(&mut self, counts: Counts);
 }
 
+/// The two kinds' statuses have the same fields (but for one) and no type in common.
+macro_rules! status_as_counts {
+    ($status:ident, $condition:ident $(, $terminating:ident)?) => {
+        fn counts(&self) -> Counts {
+            let Some(status) = &self.status else { return Counts::default() };
+            let conditions = status.conditions.iter().flatten().map(|c| Condition {
+                type_: c.type_.clone(),
+                status: c.status.clone(),
+                reason: c.reason.clone().unwrap_or_default(),
+                message: c.message.clone().unwrap_or_default(),
+                last_transition_time: c.last_transition_time.clone().unwrap_or_else(epoch),
+            });
+            Counts {
+                replicas: status.replicas,
+                fully_labeled: status.fully_labeled_replicas.unwrap_or(0),
+                ready: status.ready_replicas.unwrap_or(0),
+                available: status.available_replicas.unwrap_or(0),
+                observed_generation: status.observed_generation,
+                conditions: conditions.collect(),
+                $(terminating: status.$terminating,)?
+                ..Counts::default()
+            }
+        }
+
+        fn set_counts(&mut self, counts: Counts) {
+            let conditions: Vec<_> = counts
+                .conditions
+                .into_iter()
+                .map(|c| $condition {
+                    type_: c.type_,
+                    status: c.status,
+                    reason: Some(c.reason).filter(|r| !r.is_empty()),
+                    message: Some(c.message).filter(|m| !m.is_empty()),
+                    last_transition_time: Some(c.last_transition_time),
+                })
+                .collect();
+            self.status = Some($status {
+                replicas: counts.replicas,
+                fully_labeled_replicas: non_zero(counts.fully_labeled),
+                ready_replicas: non_zero(counts.ready),
+                available_replicas: non_zero(counts.available),
+                observed_generation: counts.observed_generation,
+                conditions: (!conditions.is_empty()).then_some(conditions),
+                $($terminating: counts.terminating,)?
+            });
+        }
+    };
+}
+
 impl Replicated for ReplicaSet {
     const CONTROLLER: &'static str = "replicaset-controller";
 
@@ -78,48 +127,7 @@ impl Replicated for ReplicaSet {
         self.spec.as_ref()?.template.as_ref()
     }
 
-    fn counts(&self) -> Counts {
-        let Some(status) = &self.status else { return Counts::default() };
-        let conditions = status.conditions.iter().flatten().map(|c| Condition {
-            type_: c.type_.clone(),
-            status: c.status.clone(),
-            reason: c.reason.clone().unwrap_or_default(),
-            message: c.message.clone().unwrap_or_default(),
-            last_transition_time: c.last_transition_time.clone().unwrap_or_else(epoch),
-        });
-        Counts {
-            replicas: status.replicas,
-            fully_labeled: status.fully_labeled_replicas.unwrap_or(0),
-            ready: status.ready_replicas.unwrap_or(0),
-            available: status.available_replicas.unwrap_or(0),
-            terminating: status.terminating_replicas,
-            observed_generation: status.observed_generation,
-            conditions: conditions.collect(),
-        }
-    }
-
-    fn set_counts(&mut self, counts: Counts) {
-        let conditions: Vec<_> = counts
-            .conditions
-            .into_iter()
-            .map(|c| ReplicaSetCondition {
-                type_: c.type_,
-                status: c.status,
-                reason: Some(c.reason).filter(|r| !r.is_empty()),
-                message: Some(c.message).filter(|m| !m.is_empty()),
-                last_transition_time: Some(c.last_transition_time),
-            })
-            .collect();
-        self.status = Some(ReplicaSetStatus {
-            replicas: counts.replicas,
-            fully_labeled_replicas: non_zero(counts.fully_labeled),
-            ready_replicas: non_zero(counts.ready),
-            available_replicas: non_zero(counts.available),
-            terminating_replicas: counts.terminating,
-            observed_generation: counts.observed_generation,
-            conditions: (!conditions.is_empty()).then_some(conditions),
-        });
-    }
+    status_as_counts!(ReplicaSetStatus, ReplicaSetCondition, terminating_replicas);
 }
 
 impl Replicated for ReplicationController {
@@ -144,47 +152,7 @@ impl Replicated for ReplicationController {
         self.spec.as_ref()?.template.as_ref()
     }
 
-    fn counts(&self) -> Counts {
-        let Some(status) = &self.status else { return Counts::default() };
-        let conditions = status.conditions.iter().flatten().map(|c| Condition {
-            type_: c.type_.clone(),
-            status: c.status.clone(),
-            reason: c.reason.clone().unwrap_or_default(),
-            message: c.message.clone().unwrap_or_default(),
-            last_transition_time: c.last_transition_time.clone().unwrap_or_else(epoch),
-        });
-        Counts {
-            replicas: status.replicas,
-            fully_labeled: status.fully_labeled_replicas.unwrap_or(0),
-            ready: status.ready_replicas.unwrap_or(0),
-            available: status.available_replicas.unwrap_or(0),
-            terminating: None,
-            observed_generation: status.observed_generation,
-            conditions: conditions.collect(),
-        }
-    }
-
-    fn set_counts(&mut self, counts: Counts) {
-        let conditions: Vec<_> = counts
-            .conditions
-            .into_iter()
-            .map(|c| ReplicationControllerCondition {
-                type_: c.type_,
-                status: c.status,
-                reason: Some(c.reason).filter(|r| !r.is_empty()),
-                message: Some(c.message).filter(|m| !m.is_empty()),
-                last_transition_time: Some(c.last_transition_time),
-            })
-            .collect();
-        self.status = Some(ReplicationControllerStatus {
-            replicas: counts.replicas,
-            fully_labeled_replicas: non_zero(counts.fully_labeled),
-            ready_replicas: non_zero(counts.ready),
-            available_replicas: non_zero(counts.available),
-            observed_generation: counts.observed_generation,
-            conditions: (!conditions.is_empty()).then_some(conditions),
-        });
-    }
+    status_as_counts!(ReplicationControllerStatus, ReplicationControllerCondition);
 }
 
 /// Zeros are left out of statuses (`omitempty`).
