@@ -12,6 +12,9 @@ use k8s_openapi::{
 use super::{Object, meta::controller_of};
 use crate::sim::Time;
 
+/// The annotation in which a pod says what it costs to delete it, beside others of its controller.
+pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+
 /// A pod's phase; `Pending` before it has one.
 pub fn phase(pod: &Pod) -> &str {
     pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or("Pending")

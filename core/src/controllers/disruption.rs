@@ -10,7 +10,10 @@ use k8s_openapi::{
         core::v1::{Pod, ReplicationController},
         policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus},
     },
-    apimachinery::pkg::{apis::meta::v1::Condition, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{Condition, LabelSelector},
+        util::intstr::IntOrString,
+    },
 };
 
 use super::{
@@ -63,12 +66,10 @@ impl Budgets {
         all
     }
 
-    /// How many pods a pod's controller wants, and the controller's uid.
-    fn scale(&self, pod: &Pod) -> Result<(String, i32), String> {
+    /// How many pods a pod's controller wants, and the controller's uid; `None` without one.
+    fn scale(&self, pod: &Pod) -> Result<Option<(String, i32)>, String> {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
-        let Some(owner) = controller_of(&pod.metadata) else {
-            return Err(format!("found no controllers for pod {name:?}"));
-        };
+        let Some(owner) = controller_of(&pod.metadata) else { return Ok(None) };
         let client = &self.client;
         let found = match owner.kind.as_str() {
             "ReplicaSet" => owners::controller::<ReplicaSet>(client, &pod.metadata).map(|rs| {
@@ -93,21 +94,40 @@ impl Budgets {
             }
             _ => None,
         };
-        found.ok_or_else(|| format!("found no controllers for pod {name:?}"))
+        found.map(Some).ok_or_else(|| format!("found no controllers for pod {name:?}"))
     }
 
-    fn expected(&self, pods: &[Rc<Pod>]) -> Result<i32, String> {
+    fn expected(&self, budget: &PodDisruptionBudget, pods: &[Rc<Pod>]) -> Result<i32, String> {
         let mut scales = std::collections::BTreeMap::new();
+        let mut unmanaged = false;
         for pod in pods {
-            let (uid, wanted) = self.scale(pod)?;
-            scales.insert(uid, wanted);
+            match self.scale(pod)? {
+                Some((uid, wanted)) => drop(scales.insert(uid, wanted)),
+                None => unmanaged = true,
+            }
+        }
+        if unmanaged {
+            let selector = budget.spec.as_ref().and_then(|s| s.selector.as_ref());
+            let text = format!(
+                "Pods selected by this PodDisruptionBudget (selector: {}) were found to be \
+                 unmanaged. As a result, the status of the PDB cannot be calculated correctly, \
+                 which may result in undefined behavior. To account for these pods please set \
+                 \".spec.minAvailable\" field of the PDB to an integer value.",
+                go_selector(selector)
+            );
+            self.events.event(budget, EventType::Warning, "UnmanagedPods", &text);
         }
         Ok(scales.values().fold(0, |sum: i32, n| sum.saturating_add(*n)))
     }
 
-    fn wanted(&self, spec: &PodDisruptionBudgetSpec, pods: &[Rc<Pod>]) -> Result<Wanted, String> {
+    fn wanted(
+        &self,
+        budget: &PodDisruptionBudget,
+        spec: &PodDisruptionBudgetSpec,
+        pods: &[Rc<Pod>],
+    ) -> Result<Wanted, String> {
         if let Some(most) = &spec.max_unavailable {
-            let expected = self.expected(pods)?;
+            let expected = self.expected(budget, pods)?;
             let healthy = (expected - scaled(most, expected, true)).max(0);
             return Ok(Wanted { expected, healthy });
         }
@@ -115,7 +135,7 @@ impl Budgets {
         match &spec.min_available {
             Some(IntOrString::Int(least)) => Ok(Wanted { expected: count, healthy: *least }),
             Some(least) => {
-                let expected = self.expected(pods)?;
+                let expected = self.expected(budget, pods)?;
                 Ok(Wanted { expected, healthy: scaled(least, expected, true) })
             }
             None => Ok(Wanted { expected: count, healthy: 0 }),
@@ -171,6 +191,22 @@ impl Budgets {
         new.status = Some(status);
         self.client.update_status(new).map(|_| ())
     }
+}
+
+/// A selector as Go prints it.
+fn go_selector(selector: Option<&LabelSelector>) -> String {
+    let Some(selector) = selector else { return "nil".into() };
+    let labels = selector.match_labels.iter().flatten().map(|(k, v)| format!("{k}: {v},"));
+    let terms = selector.match_expressions.iter().flatten().map(|term| {
+        let values = term.values.as_deref().unwrap_or_default().join(" ");
+        format!("{{{} {} [{values}]}},", term.key, term.operator)
+    });
+    format!(
+        "&LabelSelector{{MatchLabels:map[string]string{{{}}},MatchExpressions:\
+         []LabelSelectorRequirement{{{}}},}}",
+        labels.collect::<String>(),
+        terms.collect::<String>()
+    )
 }
 
 fn set_condition(
@@ -250,7 +286,7 @@ impl Controller for Budgets {
         if pods.is_empty() {
             self.events.event(&*budget, EventType::Normal, "NoPods", "No matching pods found");
         }
-        let wanted = match self.wanted(spec, &pods) {
+        let wanted = match self.wanted(&budget, spec, &pods) {
             Ok(wanted) => wanted,
             Err(why) => return self.fail(&budget, &why, now).map(|()| None),
         };

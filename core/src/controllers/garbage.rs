@@ -14,14 +14,14 @@ use std::{
 };
 
 use k8s_openapi::{
-    api::core::v1::Event,
+    api::core::v1::{Event, ObjectReference},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 
 use super::framework::{Controller, Key, Queue};
 use crate::{
     api::{KindId, ObjRef, Status, Typed, meta::is_deleting},
-    client::{Change, Client, DeleteOptions, Op, Propagation, Subresource},
+    client::{Change, Client, DeleteOptions, EventType, Op, Propagation, Recorder, Subresource},
 };
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -29,7 +29,11 @@ const ORPHAN: &str = "orphan";
 
 /// The garbage collector.
 pub fn make(client: &Client) -> Box<dyn Controller> {
-    Box::new(Collector { client: client.clone(), graph: RefCell::default() })
+    Box::new(Collector {
+        client: client.clone(),
+        events: Recorder::new(client, "garbage-collector-controller", ""),
+        graph: RefCell::default(),
+    })
 }
 
 /// An object in the graph.
@@ -78,7 +82,13 @@ impl Graph {
 
 struct Collector {
     client: Client,
+    events: Recorder,
     graph: RefCell<Graph>,
+}
+
+/// Whether an owner is in another namespace than what it is said to own.
+fn is_elsewhere(owner: &Node, dependent: &Node) -> bool {
+    !owner.namespace.is_empty() && owner.namespace != dependent.namespace
 }
 
 fn has(meta: &ObjectMeta, finalizer: &str) -> bool {
@@ -128,12 +138,42 @@ impl Collector {
             let dependents = if node.foreground { graph.of(&uid) } else { Vec::new() };
             dependents.iter().for_each(|d| queue.add(key(d)));
         }
-        let unknown =
-            |o: &OwnerReference| graph.nodes.get(o.uid.as_str()).is_none_or(|n| n.foreground);
-        if !same && node.owners.iter().any(unknown) {
+        let unsure = |o: &OwnerReference| match graph.nodes.get(o.uid.as_str()) {
+            None => true,
+            Some(owner) => owner.foreground || is_elsewhere(owner, &node),
+        };
+        if !same && node.owners.iter().any(unsure) {
             queue.add(key(&uid));
         }
+        for owner in node.owners.iter().filter(|_| !same) {
+            if graph.nodes.get(owner.uid.as_str()).is_some_and(|n| is_elsewhere(n, &node)) {
+                self.tell_elsewhere(&node, &uid, owner);
+            }
+        }
         graph.insert(uid, node);
+    }
+
+    /// Tells of a reference to an object of another namespace: such an owner can't be.
+    fn tell_elsewhere(&self, node: &Node, uid: &str, owner: &OwnerReference) {
+        let kind = self.client.kind(node.kind);
+        let about = ObjectReference {
+            api_version: Some(kind.api_version()),
+            kind: Some(kind.kind.to_string()),
+            namespace: Some(node.namespace.to_string()),
+            name: Some(node.name.to_string()),
+            uid: Some(uid.to_string()),
+            ..Default::default()
+        };
+        let text = format!(
+            "ownerRef [{}/{}, namespace: {ns}, name: {}, uid: {}] does not exist in namespace \
+             {ns:?}",
+            owner.api_version,
+            owner.kind,
+            owner.name,
+            owner.uid,
+            ns = node.namespace
+        );
+        self.events.record(about, EventType::Warning, "OwnerRefInvalidNamespace", &text);
     }
 
     fn gone(&self, object: &ObjRef, queue: &Queue) {

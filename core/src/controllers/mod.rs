@@ -56,6 +56,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("endpoint-controller", endpoints::make),
     ("endpointslice-controller", endpoint_slices::make),
     ("endpointslicemirroring-controller", endpoint_slices::mirror::make),
+    ("ephemeral-volume-controller", volumes::ephemeral::make),
     ("garbage-collector-controller", garbage::make),
     ("horizontal-pod-autoscaler-controller", hpa::make),
     ("job-controller", job::make),

@@ -25,11 +25,20 @@ pub fn is_whole(stem: &str) -> bool {
     stem.starts_with("live-") || WHOLE.contains(&stem)
 }
 
+/// Whether a scenario begins with nothing but the learner's host: it starts its cluster itself.
+pub fn is_bare(stem: &str) -> bool {
+    stem.starts_with("bare-") || stem.starts_with("exercise-")
+}
+
 /// What a scenario's commands answer here, in a world of the kind that it needs.
 pub fn answers(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let scenario = fs::read_to_string(path).expect("a scenario");
-    let world = if is_whole(&stem) { World::whole() } else { World::new() };
+    let world = match (is_whole(&stem), is_bare(&stem)) {
+        (true, _) => World::whole(),
+        (_, true) => World::bare(),
+        _ => World::new(),
+    };
     record(world, &scenario)
 }
 

@@ -109,16 +109,24 @@ impl World {
         World::whole_begun(Time::from_secs(START))
     }
 
-    /// The same, begun at this time.
-    pub fn whole_begun(start: Time) -> World {
+    /// A sandbox in which nothing was typed yet.
+    pub fn bare() -> World {
+        World::host_alone(Time::from_secs(START))
+    }
+
+    fn host_alone(start: Time) -> World {
         let session = Session::new(7, start);
         let host = session.host().clone();
         let mut world = World { engine: Engine::Whole(Box::new(session)), host, parts: None };
         world.pass(Duration::from_secs(2));
-        let root = sandbar_core::machine::fs::Who::ROOT;
         let fs = world.host.files().root();
         fs.make_dirs("/play", world.now()).expect("a folder");
-        let _ = root;
+        world
+    }
+
+    /// The same, begun at this time.
+    pub fn whole_begun(start: Time) -> World {
+        let mut world = World::host_alone(start);
         let start = world.run("minikube start");
         assert!(start.as_ref().is_some_and(|a| a.code == 0), "{:?}", start.map(|a| a.out + &a.err));
         world.pass(Duration::from_secs(60));

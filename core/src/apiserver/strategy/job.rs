@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 };
 
 use super::{
-    Strategy, StrategyCx, godump,
+    Strategy, StrategyCx, godump, metadata,
     pod::{self, containers::one_of, defaults::text, selectors},
     workload,
 };
@@ -205,9 +205,26 @@ pub fn check(spec: &JobSpec, at: &Path, errors: &mut Vec<FieldError>) {
             None => one_of(policy, &["Failed", "TerminatingOrFailed"], &at, errors),
         }
     }
+    if let Some(manager) = spec.managed_by.as_deref() {
+        managed_by(manager, &at.child("managedBy"), errors);
+    }
     let template_at = at.child("template");
     pod::spec::template(&spec.template, &template_at, errors);
     restart_policy(spec, &template_at, errors);
+}
+
+/// The longest name of a controller (`maxManagedByLength`).
+const MANAGER_LENGTH: usize = 63;
+
+fn managed_by(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
+    if name.is_empty() {
+        errors.push(FieldError::required(at, ""));
+    } else if let Some(why) = metadata::domain_prefixed_path(name) {
+        errors.push(FieldError::invalid_str(at, name, &why));
+    }
+    if name.len() > MANAGER_LENGTH {
+        errors.push(FieldError::too_long(at, MANAGER_LENGTH));
+    }
 }
 
 fn restart_policy(spec: &JobSpec, template_at: &Path, errors: &mut Vec<FieldError>) {
@@ -399,6 +416,10 @@ fn check_update(spec: &JobSpec, was: &JobSpec, old: &Job, errors: &mut Vec<Field
     }
     if spec.backoff_limit_per_index != was.backoff_limit_per_index {
         immutable("backoffLimitPerIndex", number(spec.backoff_limit_per_index), errors);
+    }
+    if spec.managed_by != was.managed_by {
+        let shown = spec.managed_by.as_ref().map_or("null".into(), |by| format!("{by:?}"));
+        immutable("managedBy", shown, errors);
     }
     if spec.success_policy != was.success_policy {
         let shown = spec.success_policy.as_ref().map_or("null".into(), shown);

@@ -132,6 +132,13 @@ pub fn qualified_name_error(key: &str) -> Option<String> {
     (!is_qualified(name)).then(|| QUALIFIED.to_string())
 }
 
+/// Why a name is no path behind a domain (`example.com/queue`).
+pub fn domain_prefixed_path(name: &str) -> Option<String> {
+    let prefix = name.split_once('/').filter(|(_, path)| !path.is_empty());
+    let wrong = prefix.is_none_or(|(domain, _)| !is_subdomain(domain));
+    wrong.then(|| "must be a domain-prefixed path (such as \"acme.io/foo\")".to_string())
+}
+
 /// Why a label's value is none.
 pub fn label_value_error(value: &str) -> Option<String> {
     if value.len() > 63 {

@@ -13,7 +13,7 @@ use k8s_openapi::{
 
 use super::{
     NameRule, Strategy, StrategyCx,
-    metadata::name_error,
+    metadata::{domain_prefixed_path, name_error},
     pod::{
         containers::{one_of, port_name_errors, port_number},
         defaults::text,
@@ -205,10 +205,8 @@ impl Strategy for IngressClasses {
         match controller.unwrap_or_default() {
             "" => errors.push(FieldError::required(at, "")),
             name => {
-                let prefix = name.split_once('/').filter(|(_, path)| !path.is_empty());
-                if prefix.is_none_or(|(p, _)| name_error(NameRule::Subdomain, p).is_some()) {
-                    let why = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-                    errors.push(FieldError::invalid_str(at, name, why));
+                if let Some(why) = domain_prefixed_path(name) {
+                    errors.push(FieldError::invalid_str(at, name, &why));
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Models `pkg/apis/policy/validation` and `pkg/registry/policy/poddisruptionbudget`.
 
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 
 use super::{
     Strategy, StrategyCx,
@@ -43,7 +43,7 @@ impl Strategy for PodDisruptionBudgets {
         let Some(spec) = &budget.spec else { return errors };
         if spec.min_available.is_some() && spec.max_unavailable.is_some() {
             let why = "minAvailable and maxUnavailable cannot be both set";
-            errors.push(FieldError::invalid("spec", to_value(spec), why));
+            errors.push(FieldError::invalid("spec", shown(spec), why));
         }
         for (field, value) in [
             ("spec.minAvailable", &spec.min_available),
@@ -63,4 +63,16 @@ impl Strategy for PodDisruptionBudgets {
         }
         errors
     }
+}
+
+/// A spec as errors show it: with the names of Kubernetes' internal type, in its order.
+fn shown(spec: &PodDisruptionBudgetSpec) -> String {
+    let spec = to_value(spec);
+    let fields = ["MinAvailable", "Selector", "MaxUnavailable", "UnhealthyPodEvictionPolicy"];
+    let part = |name: &&str| {
+        let mut own = name.to_string();
+        own[..1].make_ascii_lowercase();
+        format!("{name:?}:{}", spec[&own])
+    };
+    format!("{{{}}}", fields.iter().map(part).collect::<Vec<_>>().join(","))
 }

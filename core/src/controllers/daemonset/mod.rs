@@ -30,6 +30,7 @@ use crate::{
         selector::Selector,
     },
     client::{Change, Client, DeleteOptions, EventType, IndexId, Op, Recorder},
+    sim::Time,
 };
 
 const NAME: &str = "daemonset-controller";
@@ -264,6 +265,13 @@ impl DaemonSets {
     }
 }
 
+/// How long until the next pod that is ready counts as available. A second pod of a node counts
+/// too: an update waits for it.
+fn next_available(pods: &ByNode, min_ready: Duration, now: Time) -> Option<Duration> {
+    let since = pods.values().flatten().filter_map(|p| pods::ready_since(p));
+    since.map(|s| s + min_ready).filter(|t| *t > now).min().map(|t| t.since(now))
+}
+
 impl Controller for DaemonSets {
     fn name(&self) -> &'static str {
         NAME
@@ -330,7 +338,6 @@ impl Controller for DaemonSets {
             result = self.carry_out(&cx, make, delete);
         }
         let status = self.status(&cx, &nodes, &pods);
-        let waits = status.number_ready != status.number_available.unwrap_or(0);
         if ds.status.as_ref() != Some(&status) {
             let mut new = (*ds).clone();
             new.status = Some(status);
@@ -343,7 +350,7 @@ impl Controller for DaemonSets {
             all.any(|p| label(&p.metadata, history::HASH_LABEL) == hash)
         };
         history.clean_up(&old, spec.revision_history_limit.unwrap_or(10), in_use)?;
-        Ok((waits && !min_ready.is_zero()).then_some(min_ready))
+        Ok(next_available(&pods, min_ready, self.client.sim().now()))
     }
 
     fn is_throttled(&self) -> bool {

@@ -73,7 +73,20 @@ pub fn plan(
         plan_ports(&mut plan, slices, endpoints, &blank(&ports), key);
     }
     plan.delete.extend(by_ports.into_values().flatten());
+    reuse(&mut plan);
     plan
+}
+
+/// A slice that would be deleted while another one is made becomes that one.
+fn reuse(plan: &mut Plan) {
+    while !plan.delete.is_empty() && !plan.create.is_empty() {
+        let (Some(old), Some(new)) = (plan.delete.pop(), plan.create.pop()) else { return };
+        let mut slice = (*old).clone();
+        slice.metadata.labels = new.metadata.labels;
+        slice.endpoints = new.endpoints;
+        slice.ports = new.ports;
+        plan.update.push(slice);
+    }
 }
 
 fn plan_ports(

@@ -15,7 +15,10 @@ use std::{collections::BTreeMap, rc::Rc, time::Duration};
 use k8s_openapi::{
     api::{
         core::v1::{Node, Pod, Service},
-        discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice},
+        discovery::v1::{
+            Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice, ForNode,
+            ForZone,
+        },
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -76,6 +79,7 @@ impl Slices {
             hostname: services::hostname(pod, service),
             node_name: Some(node.to_string()).filter(|n| !n.is_empty()),
             target_ref: Some(services::pod_reference(pod)),
+            hints: if ready { hints(service, zone.as_deref(), node) } else { None },
             zone,
             ..Default::default()
         }
@@ -183,6 +187,20 @@ impl Controller for Slices {
     fn is_throttled(&self) -> bool {
         true
     }
+}
+
+/// From where an endpoint should be used, if the service prefers what is near. Models
+/// `endpointslice/trafficdist`.
+fn hints(service: &Service, zone: Option<&str>, node: &str) -> Option<EndpointHints> {
+    let wanted = service.spec.as_ref()?.traffic_distribution.as_deref()?;
+    let zones = zone.map(|zone| vec![ForZone { name: zone.to_string() }]);
+    let nodes = || (!node.is_empty()).then(|| vec![ForNode { name: node.to_string() }]);
+    let hints = match wanted {
+        "PreferClose" | "PreferSameZone" => EndpointHints { for_zones: zones, for_nodes: None },
+        "PreferSameNode" => EndpointHints { for_zones: zones, for_nodes: nodes() },
+        _ => return None,
+    };
+    (hints != EndpointHints::default()).then_some(hints)
 }
 
 /// What makes an endpoint the same one: its pod, and its address.

@@ -43,6 +43,8 @@ use policy::Consequence;
 pub use finish::{end_of, is_finished};
 
 const NAME: &str = "job-controller";
+/// Who looks after a job that names nobody.
+const MANAGER: &str = "kubernetes.io/job-controller";
 /// Keys of pods whose job may be gone begin with this; names of jobs can't.
 const ORPHAN: &str = "pod/";
 
@@ -229,7 +231,9 @@ impl Jobs {
         let Ok(selector) = Selector::from_label_selector(spec.selector.as_ref()) else {
             return Ok(None);
         };
-        if is_finished(job) {
+        // Somebody else's work: they keep its status too.
+        let other = spec.managed_by.as_deref().is_some_and(|by| by != MANAGER);
+        if other || is_finished(job) {
             return Ok(None);
         }
         let all = self.claim(job, &selector)?;

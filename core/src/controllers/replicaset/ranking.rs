@@ -8,8 +8,6 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::{api::meta::annotation, controllers::pods, sim::Time};
 
-const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-
 /// What decides, worked out once a pod.
 struct Standing {
     pod: Rc<Pod>,
@@ -41,7 +39,7 @@ pub fn first_to_go(
 
 fn standing(pod: Rc<Pod>, on_node: &BTreeMap<&str, usize>) -> Standing {
     let node = pods::node_name(&pod);
-    let cost = annotation(&pod.metadata, DELETION_COST).and_then(|v| v.parse().ok());
+    let cost = annotation(&pod.metadata, pods::DELETION_COST).and_then(|v| v.parse().ok());
     Standing {
         unassigned: node.is_empty(),
         phase: match pods::phase(&pod) {

@@ -2,10 +2,12 @@
 //! whose claim is gone.
 //!
 //! Keys with a namespace are claims, keys without one volumes. `client::volumes` finds the volume
-//! for a claim, [`protection`] keeps what is in use.
+//! for a claim, [`protection`] keeps what is in use, [`ephemeral`] makes claims that go with their
+//! pod.
 //!
 //! Models `pkg/controller/volume/persistentvolume/pv_controller.go`.
 
+pub mod ephemeral;
 pub mod protection;
 mod reclaim;
 #[cfg(test)]

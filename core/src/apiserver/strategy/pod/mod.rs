@@ -18,7 +18,7 @@ mod warnings;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
 use super::{Strategy, StrategyCx};
-use crate::api::{FieldError, Path};
+use crate::api::{FieldError, Path, meta::annotation, pods::DELETION_COST};
 pub use warnings::template_warnings;
 
 /// See the module.
@@ -74,6 +74,7 @@ impl Strategy for Pods {
         if let Some(s) = &pod.spec {
             spec::check(s, &Path::new("spec"), &mut errors);
         }
+        deletion_cost(pod, &mut errors);
         errors
     }
 
@@ -117,5 +118,16 @@ impl Strategy for Pods {
             (Some(s), None) => warnings::of_spec(s, &pod.metadata, &Path::new("spec")),
             _ => Vec::new(),
         }
+    }
+}
+
+/// What a pod says it costs to delete it is a number without sign or zeros before it.
+fn deletion_cost(pod: &Pod, errors: &mut Vec<FieldError>) {
+    let Some(cost) = annotation(&pod.metadata, DELETION_COST) else { return };
+    let first = cost.as_bytes().first();
+    let plain = cost == "0" || matches!(first, Some(b'-' | b'1'..=b'9'));
+    if !plain || cost.parse::<i32>().is_err() {
+        let at = format!("metadata.annotations[{DELETION_COST}]");
+        errors.push(FieldError::invalid_str(at, cost, "must be a 32bit integer"));
     }
 }
