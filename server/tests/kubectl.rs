@@ -2,7 +2,8 @@
 //!
 //! Each scenario is played twice, side by side in two worlds that begin alike: with the real kubectl
 //! against an endpoint, and with our kubectl inside. (a) What the real one says is compared with the
-//! recording of a real cluster; (b) what both say is compared to the byte. Known differences are in
+//! recording of a real cluster; (b) what both say is compared to the byte. Our own scenarios have no
+//! recording of a real cluster: they count for (b) only. Known differences are in
 //! `tests/scenarios/kubectl-recorded.txt` and `kubectl-equal.txt`, each with its reason; one that is
 //! not listed fails, and so does a line that is no longer true.
 //!
@@ -194,7 +195,10 @@ impl Stage {
         engine.call(|state| state.pace.paused = true).expect("time stops");
         let text = |name: &str| {
             let bytes = fs::read(self.folder.join(name)).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
+            let text = String::from_utf8_lossy(&bytes);
+            // Its folders have other names than those inside.
+            let path = |name: &str| self.folder.join(name).display().to_string();
+            text.replace(&path("home"), "/root").replace(&path("play"), "/play")
         };
         Some(Answer { out: text("out"), err: text("err"), code: status?.code().unwrap_or(-1) })
     }
@@ -245,41 +249,56 @@ struct Count {
     different: BTreeMap<String, String>,
 }
 
+impl Count {
+    fn add(&mut self, same: bool, name: &str, difference: impl Fn() -> String) {
+        self.all += 1;
+        if same {
+            self.same += 1;
+        } else {
+            self.different.insert(name.to_owned(), difference());
+        }
+    }
+}
+
 #[derive(Default)]
 struct Counts {
     recorded: Count,
     equal: Count,
+    /// Likewise, in scenarios of our own.
+    own: Count,
     /// Equal but for times, ids and the like.
-    nearly: usize,
+    nearly: BTreeMap<String, String>,
 }
 
-fn judge(stem: &str, pairs: &[Pair], recording: &str, rules: &Rules, counts: &mut Counts) {
-    let wanted = commands(&rules.normal(recording));
+/// Compares; `recording` is what a real cluster answered, if it was ever asked.
+fn judge(
+    stem: &str,
+    pairs: &[Pair],
+    recording: Option<&str>,
+    rules: &Rules,
+    counts: &mut Counts,
+) -> (usize, usize) {
+    let wanted = recording.map(|text| commands(&rules.normal(text)));
+    let equal = if wanted.is_some() { &mut counts.equal } else { &mut counts.own };
+    let before = (counts.recorded.same, equal.same);
     for (index, pair) in pairs.iter().enumerate() {
         let name = format!("{stem} command {}", index + 1);
         let (real, ours) =
             (shown(&pair.command, pair.real.as_ref()), shown(&pair.command, pair.ours.as_ref()));
         let normal = |text: &str| commands(&rules.normal(text)).concat();
         let got = normal(&real);
-        let want = wanted.get(index).cloned().unwrap_or_default();
-        counts.recorded.all += 1;
-        if got == want {
-            counts.recorded.same += 1;
-        } else {
-            let text = format!("--- recorded\n{want}\n+++ real kubectl here\n{got}");
-            counts.recorded.different.insert(name.clone(), text);
+        if let Some(wanted) = &wanted {
+            let want = wanted.get(index).cloned().unwrap_or_default();
+            let text = || format!("--- recorded\n{want}\n+++ real kubectl here\n{got}");
+            counts.recorded.add(got == want, &name, text);
         }
-        counts.equal.all += 1;
-        if real == ours {
-            counts.equal.same += 1;
-        } else if got == normal(&ours) {
-            counts.equal.same += 1;
-            counts.nearly += 1;
-        } else {
-            let text = format!("--- real kubectl\n{real}\n+++ ours\n{ours}");
-            counts.equal.different.insert(name, text);
+        let text = || format!("--- real kubectl\n{real}\n+++ ours\n{ours}");
+        equal.add(real == ours || got == normal(&ours), &name, text);
+        if real != ours && got == normal(&ours) {
+            counts.nearly.insert(name.clone(), text());
         }
     }
+    (counts.recorded.same - before.0, equal.same - before.1)
 }
 
 fn listed(path: &Path) -> BTreeMap<String, String> {
@@ -292,10 +311,11 @@ fn listed(path: &Path) -> BTreeMap<String, String> {
 }
 
 /// Differences that no line explains, and lines that explain nothing.
-fn complaints(count: &Count, path: &Path, played: &BTreeSet<String>) -> Vec<String> {
+fn complaints(counts: &[&Count], path: &Path, played: &BTreeSet<String>) -> Vec<String> {
     let listed = listed(path);
     let mut found = Vec::new();
-    for (name, text) in &count.different {
+    let different = |name: &str| counts.iter().any(|count| count.different.contains_key(name));
+    for (name, text) in counts.iter().flat_map(|count| &count.different) {
         if !listed.contains_key(name) {
             found.push(format!("== {name}\n{text}"));
         }
@@ -305,7 +325,7 @@ fn complaints(count: &Count, path: &Path, played: &BTreeSet<String>) -> Vec<Stri
             continue;
         }
         let stem = name.split(" command ").next().unwrap_or_default();
-        if played.contains(stem) && !count.different.contains_key(name) {
+        if played.contains(stem) && !different(name) {
             found.push(format!("{name} is the same now: strike it from {}", path.display()));
         }
     }
@@ -317,10 +337,8 @@ fn scenarios(folder: &Path) -> Vec<PathBuf> {
     let chosen = std::env::var("SANDBAR_SCENARIOS").unwrap_or_default();
     let chosen: Vec<&str> = chosen.split_whitespace().collect();
     let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder.join("reference"))
-        .expect("the scenarios")
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "scn"))
+    let mut paths: Vec<PathBuf> = sandbar_tests::scenario::files(folder)
+        .into_iter()
         .filter(|path| chosen.is_empty() || chosen.contains(&stem(path).as_str()))
         .collect();
     paths.sort_by_key(|path| (!is_whole(&stem(path)), path.clone()));
@@ -358,17 +376,19 @@ fn the_real_kubectl_says_what_was_recorded_and_what_ours_says() {
                         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
                         let begun = Instant::now();
                         let scenario = fs::read_to_string(&path).unwrap();
-                        let recording = fs::read_to_string(path.with_extension("txt")).unwrap();
+                        let own = path.parent().is_some_and(|folder| folder.ends_with("own"));
+                        let recording =
+                            (!own).then(|| fs::read_to_string(path.with_extension("txt")).unwrap());
                         let steps = steps(&scenario);
                         let mut stage = Stage::new(&stem, &steps, &kubectl, &into);
                         let pairs = stage.play(steps);
                         let mut counts = counts.lock().unwrap();
-                        let before = (counts.recorded.same, counts.equal.same);
-                        judge(&stem, &pairs, &recording, &rules, &mut counts);
+                        let (recorded, equal) =
+                            judge(&stem, &pairs, recording.as_deref(), &rules, &mut counts);
+                        let recorded =
+                            if own { "own".into() } else { format!("{recorded} as recorded") };
                         println!(
-                            "{stem}: {} as recorded, {} equal, of {} ({:.1} s)",
-                            counts.recorded.same - before.0,
-                            counts.equal.same - before.1,
+                            "{stem}: {recorded}, {equal} equal, of {} ({:.1} s)",
                             pairs.len(),
                             begun.elapsed().as_secs_f64()
                         );
@@ -382,20 +402,34 @@ fn the_real_kubectl_says_what_was_recorded_and_what_ours_says() {
         worker.join().expect("a scenario was played");
     }
     let (counts, played) = (counts.lock().unwrap(), played.lock().unwrap());
-    let mut wrong = complaints(&counts.recorded, &folder.join("kubectl-recorded.txt"), &played);
-    wrong.extend(complaints(&counts.equal, &folder.join("kubectl-equal.txt"), &played));
+    let mut wrong = complaints(&[&counts.recorded], &folder.join("kubectl-recorded.txt"), &played);
+    wrong.extend(complaints(
+        &[&counts.equal, &counts.own],
+        &folder.join("kubectl-equal.txt"),
+        &played,
+    ));
     println!(
         "(a) {} of {} commands: the real kubectl answers as recorded on a real cluster",
         counts.recorded.same, counts.recorded.all
     );
     println!(
-        "(b) {} of {} commands: our kubectl answers as the real one ({} of them but for times and ids)",
-        counts.equal.same, counts.equal.all, counts.nearly
+        "(b) {} of {} commands: our kubectl answers as the real one; of our own scenarios {} of {} \
+         ({} of all but for times and ids)",
+        counts.equal.same,
+        counts.equal.all,
+        counts.own.same,
+        counts.own.all,
+        counts.nearly.len()
     );
     if let Ok(path) = std::env::var("SANDBAR_DIFFERENCES") {
         let mut text = String::new();
-        for (what, count) in [("a", &counts.recorded), ("b", &counts.equal)] {
-            for (name, difference) in &count.different {
+        for (what, different) in [
+            ("a", &counts.recorded.different),
+            ("b", &counts.equal.different),
+            ("b own", &counts.own.different),
+            ("b but for times and ids", &counts.nearly),
+        ] {
+            for (name, difference) in different {
                 text.push_str(&format!("== ({what}) {name}\n{difference}\n"));
             }
         }
