@@ -1,6 +1,8 @@
 //! JSON text as Go's encoder writes it: sorted keys, `<`, `>` and `&` escaped, floats in its form.
 
-use serde_json::Value;
+use std::{collections::BTreeMap, sync::OnceLock};
+
+use serde_json::{Map, Value};
 
 use super::gofmt;
 
@@ -32,16 +34,31 @@ pub fn pretty_typed(v: &Value) -> String {
 /// [`pretty_typed`] with another indent.
 pub fn indented_typed(v: &Value, step: usize) -> String {
     let mut out = String::new();
-    write_ordered(v, Some(step), 0, true, &mut out);
+    write_ordered(v, Some(step), 0, Order::Typed, &mut out);
     out
 }
 
 /// [`pretty_typed`] on one line, as servers answer.
 pub fn compact_typed(v: &Value) -> String {
     let mut out = String::new();
-    write_ordered(v, None, 0, true, &mut out);
+    write_ordered(v, None, 0, Order::Typed, &mut out);
     out
 }
+
+/// Fields of a `Status` in the order of Go's type.
+const STATUS: &[&str] =
+    &["kind", "apiVersion", "metadata", "status", "message", "reason", "details", "code"];
+
+/// Fields of a status' details and of their causes.
+const DETAILS: &[&str] =
+    &["name", "group", "kind", "uid", "reason", "message", "field", "causes", "retryAfterSeconds"];
+
+/// Fields of an entry of `managedFields`.
+const ENTRY: &[&str] =
+    &["manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource"];
+
+/// Fields of an owner's reference.
+const OWNER: &[&str] = &["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
 
 /// Fields that stand before others in Go's types, and their order.
 const FIRST: &[&str] = &[
@@ -52,6 +69,13 @@ const FIRST: &[&str] = &[
     "generateName",
     "namespace",
     "uid",
+    "resourceVersion",
+    "continue",
+    "remainingItemCount",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
     "replicas",
     "image",
     "command",
@@ -92,6 +116,53 @@ const FIRST: &[&str] = &[
     "status",
 ];
 
+/// In which order a map's fields are written.
+#[derive(Clone, Copy)]
+enum Order {
+    /// By name.
+    Sorted,
+    /// As [`FIRST`] has them, others by name.
+    Typed,
+    /// As a list has them, others by name.
+    Listed(&'static [&'static str]),
+}
+
+impl Order {
+    /// The order of a map, where its kind decides.
+    fn of(self, map: &Map<String, Value>) -> Self {
+        match self {
+            Order::Typed if map.get("kind").is_some_and(|kind| kind == "Status") => {
+                Order::Listed(STATUS)
+            }
+            order => order,
+        }
+    }
+
+    /// The order of what a field holds.
+    fn below(self, key: &str) -> Self {
+        match (self, key) {
+            (Order::Listed(_), "details") => Order::Listed(DETAILS),
+            (Order::Typed, "managedFields") => Order::Listed(ENTRY),
+            (Order::Typed, "ownerReferences") => Order::Listed(OWNER),
+            (Order::Listed(_), "fieldsV1") => Order::Sorted,
+            _ => self,
+        }
+    }
+
+    fn place(self, key: &str) -> usize {
+        match self {
+            Order::Sorted => 0,
+            Order::Typed => places().get(key).copied().unwrap_or(FIRST.len()),
+            Order::Listed(list) => list.iter().position(|f| *f == key).unwrap_or(list.len()),
+        }
+    }
+}
+
+fn places() -> &'static BTreeMap<&'static str, usize> {
+    static PLACES: OnceLock<BTreeMap<&'static str, usize>> = OnceLock::new();
+    PLACES.get_or_init(|| FIRST.iter().enumerate().map(|(place, key)| (*key, place)).collect())
+}
+
 fn line(indent: Option<usize>, depth: usize, out: &mut String) {
     if let Some(step) = indent {
         out.push('\n');
@@ -100,10 +171,10 @@ fn line(indent: Option<usize>, depth: usize, out: &mut String) {
 }
 
 fn write(v: &Value, indent: Option<usize>, depth: usize, out: &mut String) {
-    write_ordered(v, indent, depth, false, out);
+    write_ordered(v, indent, depth, Order::Sorted, out);
 }
 
-fn write_ordered(v: &Value, indent: Option<usize>, depth: usize, typed: bool, out: &mut String) {
+fn write_ordered(v: &Value, indent: Option<usize>, depth: usize, order: Order, out: &mut String) {
     match v {
         Value::Null => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
@@ -120,27 +191,32 @@ fn write_ordered(v: &Value, indent: Option<usize>, depth: usize, typed: bool, ou
                     out.push(',');
                 }
                 line(indent, depth + 1, out);
-                write_ordered(item, indent, depth + 1, typed, out);
+                write_ordered(item, indent, depth + 1, order, out);
             }
             line(indent, depth, out);
             out.push(']');
         }
         Value::Object(map) if map.is_empty() => out.push_str("{}"),
         Value::Object(map) => {
+            let order = order.of(map);
             out.push('{');
-            let mut items: Vec<(&String, &Value)> = map.iter().collect();
-            if typed {
-                let place = |k: &str| FIRST.iter().position(|f| *f == k).unwrap_or(FIRST.len());
-                items.sort_by_key(|(k, _)| place(k));
-            }
-            for (i, (key, item)) in items.into_iter().enumerate() {
-                if i > 0 {
+            let mut first = true;
+            let mut field = |key: &str, item: &Value, out: &mut String| {
+                if !std::mem::take(&mut first) {
                     out.push(',');
                 }
                 line(indent, depth + 1, out);
                 string(key, out);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
-                write_ordered(item, indent, depth + 1, typed, out);
+                write_ordered(item, indent, depth + 1, order.below(key), out);
+            };
+            if matches!(order, Order::Sorted) {
+                map.iter().for_each(|(key, item)| field(key, item, out));
+            } else {
+                let mut items: Vec<(usize, &String, &Value)> =
+                    map.iter().map(|(key, item)| (order.place(key), key, item)).collect();
+                items.sort_by_key(|(place, ..)| *place);
+                items.into_iter().for_each(|(_, key, item)| field(key, item, out));
             }
             line(indent, depth, out);
             out.push('}');
@@ -151,22 +227,40 @@ fn write_ordered(v: &Value, indent: Option<usize>, depth: usize, typed: bool, ou
 /// A string in quotes with Go's escapes.
 pub fn string(s: &str, out: &mut String) {
     out.push('"');
-    for c in s.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
-                out.push_str(&format!("\\u{:04x}", c as u32));
-            }
-            c => out.push(c),
+    // What needs no escape is copied in one piece.
+    let mut rest = s;
+    while let Some(at) = rest.bytes().position(is_special) {
+        let (plain, from) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = from.chars();
+        if let Some(c) = chars.next() {
+            escape(c, out);
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
     out.push('"');
+}
+
+/// Whether a byte begins a character that may be written otherwise.
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2)
+}
+
+fn escape(c: char, out: &mut String) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\x08' => out.push_str("\\b"),
+        '\x0c' => out.push_str("\\f"),
+        c if (c as u32) < 0x20 || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
+            out.push_str(&format!("\\u{:04x}", c as u32));
+        }
+        c => out.push(c),
+    }
 }
 
 #[cfg(test)]
@@ -179,5 +273,15 @@ mod tests {
         let v = json!({"b": [1, {}], "a": "<x> & \"y\"\t\u{1}", "c": []});
         assert_eq!(compact(&v), r#"{"a":"\u003cx\u003e \u0026 \"y\"\t\u0001","b":[1,{}],"c":[]}"#);
         assert_eq!(pretty(&json!({"a": [1]})), "{\n    \"a\": [\n        1\n    ]\n}");
+        let text = "€ \u{2028}é–";
+        assert_eq!(compact(&text.into()), "\"€ \\u2028é–\"");
+        let status = json!({"code": 1, "details": {"kind": "k", "group": "g", "name": "n",
+            "causes": [{"field": "f", "message": "m", "reason": "r"}]}, "reason": "R",
+            "message": "m", "status": "Failure", "metadata": {}, "apiVersion": "v1",
+            "kind": "Status"});
+        assert_eq!(
+            compact_typed(&status),
+            r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"m","reason":"R","details":{"name":"n","group":"g","kind":"k","causes":[{"reason":"r","message":"m","field":"f"}]},"code":1}"#
+        );
     }
 }

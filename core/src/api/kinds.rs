@@ -161,7 +161,7 @@ kinds! {
     Event                 "events"                 ["ev"]     namespaced []      [];
     LimitRange            "limitranges"            ["limits"] namespaced []      [];
     Namespace             "namespaces"             ["ns"]     cluster    []      ["finalize" "status"];
-    Node                  "nodes"                  ["no"]     cluster    []      ["status"];
+    Node                  "nodes"                  ["no"]     cluster    []      ["proxy" "status"];
     PersistentVolumeClaim "persistentvolumeclaims" ["pvc"]    namespaced []      ["status"];
     PersistentVolume      "persistentvolumes"      ["pv"]     cluster    []      ["status"];
     Pod                   "pods"                   ["po"]     namespaced ["all"]

@@ -11,6 +11,9 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::Pod;
 
+/// Where kubelets listen.
+const KUBELET_PORT: &str = "10250";
+
 /// What of a log is wanted (`PodLogOptions`).
 #[derive(Clone, Debug, Default)]
 pub struct LogOptions {
@@ -71,6 +74,8 @@ pub trait NodeAgent {
     fn exec(&self, pod: &Pod, options: &ExecOptions) -> Result<ExecStreams, Status>;
     /// Joins a container's first process.
     fn attach(&self, pod: &Pod, options: &ExecOptions) -> Result<ExecStreams, Status>;
+    /// Answers a request to the kubelet's own server: status, media type and body.
+    fn serve(&self, method: &str, path: &str) -> (u16, &'static str, Vec<u8>);
     /// Opens a connection to a port of the pod.
     fn port_forward(&self, pod: &Pod, port: u16) -> Result<PortStreams, Status>;
 }
@@ -110,6 +115,24 @@ impl ApiServer {
             ))
         })?;
         Ok((pod, agent))
+    }
+
+    /// The kubelet of a node, as `proxy` reaches it. Errors: NotFound; BadGateway where it does not
+    /// answer, or where `port` is none of its ports.
+    pub fn node_agent(&self, node: &str, port: &str) -> Result<Rc<dyn NodeAgent>, Status> {
+        use k8s_openapi::api::core::v1::Node;
+        self.get(Node::ID, "", node)?;
+        let agent = self.0.agents.borrow().get(node).cloned();
+        let agent = agent.filter(|_| matches!(port, "" | KUBELET_PORT));
+        agent.ok_or_else(|| {
+            let port = if port.is_empty() { KUBELET_PORT } else { port };
+            let address = self.node_address(node);
+            let why = format!(
+                "error trying to reach service: dial tcp {address}:{port}: connect: connection \
+                 refused"
+            );
+            Status::new(503, "ServiceUnavailable", why)
+        })
     }
 
     fn node_address(&self, node: &str) -> String {

@@ -28,9 +28,12 @@ impl Agent {
         Rc::new(Agent(kubelet))
     }
 
+    pub(super) fn kubelet(&self) -> Option<Rc<Inner>> {
+        self.0.upgrade().filter(|me| me.alive.get())
+    }
+
     fn worker(&self, pod: &Pod) -> Result<(Rc<Inner>, Rc<Worker>), Status> {
-        let me = self.0.upgrade().filter(|me| me.alive.get());
-        let me = me.ok_or_else(|| Status::internal("the kubelet has gone"))?;
+        let me = self.kubelet().ok_or_else(|| Status::internal("the kubelet has gone"))?;
         let worker = me.workers.borrow().get(&me.uid_of(pod)).cloned();
         match worker {
             Some(worker) => Ok((me, worker)),
@@ -66,6 +69,10 @@ fn choose(pod: &Pod, wanted: Option<&str>) -> Result<String, Status> {
 }
 
 impl NodeAgent for Agent {
+    fn serve(&self, method: &str, path: &str) -> (u16, &'static str, Vec<u8>) {
+        self.answer(method, path)
+    }
+
     fn logs(&self, pod: &Pod, options: &LogOptions) -> Result<Receiver<Vec<u8>>, Status> {
         let (me, worker) = self.worker(pod)?;
         let name = choose(pod, options.container.as_deref())?;

@@ -13,6 +13,7 @@
 mod act;
 mod agent;
 mod backoff;
+mod endpoints;
 mod env;
 mod files;
 mod hub;

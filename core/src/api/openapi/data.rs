@@ -11,7 +11,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
 
-use crate::api::schema::Struct;
+use crate::api::schema::{PerStruct, Struct};
 
 const DOCS: &str = include_str!("docs.txt");
 const MARKERS: &str = include_str!("markers.txt");
@@ -171,9 +171,39 @@ pub struct TypeMarks {
     fields: &'static str,
 }
 
+/// What markers say of a struct of the table of types, read once: comparing objects asks for it at
+/// every field.
+#[derive(Default)]
+pub struct StructMarks {
+    /// Whether it is merged as a whole.
+    pub atomic: bool,
+    fields: BTreeMap<&'static str, Marks>,
+}
+
+impl StructMarks {
+    /// What is said of a field.
+    pub fn field(&self, name: &str) -> Marks {
+        self.fields.get(name).copied().unwrap_or_default()
+    }
+}
+
 /// The markers of a struct.
-pub fn marks_of(of: Struct) -> TypeMarks {
-    type_doc(of.key).map(|doc| type_marks(doc.full)).unwrap_or_default()
+pub fn marks_of(of: Struct) -> &'static StructMarks {
+    static KNOWN: PerStruct<StructMarks> = PerStruct::new();
+    static NONE: OnceLock<StructMarks> = OnceLock::new();
+    let read = || {
+        let own = type_doc(of.key).map(|doc| type_marks(doc.full)).unwrap_or_default();
+        let names = own.fields.lines().filter_map(|l| Some(l.trim_start().split_once(' ')?.0));
+        let fields = names.map(|name| (name, own.field(name))).collect();
+        StructMarks { atomic: own.atomic, fields }
+    };
+    KNOWN.get(of, read).unwrap_or_else(|| NONE.get_or_init(StructMarks::default))
+}
+
+/// What is said of a field of a struct.
+pub fn description_of(of: Struct, field: &str) -> Option<String> {
+    let (_, doc) = type_doc(of.key)?.fields().find(|(name, _)| *name == field)?;
+    Some(doc.text().into_owned())
 }
 
 /// Whether a field of a struct is required.

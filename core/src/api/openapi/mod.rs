@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use serde_json::{Map, Value, json};
 
 use super::Kind;
-pub use data::{Marks, Merge, TypeMarks, marks_of, requires};
+pub use data::{Marks, Merge, StructMarks, TypeMarks, description_of, marks_of, requires};
 pub use schema::Form;
 
 /// Types that are no structs here: any JSON, or what the table of types has a letter for.

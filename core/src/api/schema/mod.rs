@@ -43,17 +43,36 @@ pub struct Struct {
     pub name: &'static str,
     /// Whether it has `apiVersion` and `kind`.
     pub is_kind: bool,
+    /// Its line in the table, by which others keep what they know of it.
+    pub place: usize,
     fields: &'static str,
+}
+
+/// Something about each struct, worked out when it is first asked for.
+pub struct PerStruct<T>(OnceLock<Vec<OnceLock<T>>>);
+
+impl<T> PerStruct<T> {
+    /// Nothing yet.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        PerStruct(OnceLock::new())
+    }
+
+    /// What is known of a struct; `None` if it is none of the table's.
+    pub fn get(&self, of: Struct, make: impl FnOnce() -> T) -> Option<&T> {
+        let all = self.0.get_or_init(|| table().iter().map(|_| OnceLock::new()).collect());
+        all.get(of.place).map(|slot| slot.get_or_init(make))
+    }
 }
 
 fn table() -> &'static BTreeMap<&'static str, Struct> {
     static TABLE: OnceLock<BTreeMap<&'static str, Struct>> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let lines = TYPES.lines().map(|line| {
+        let lines = TYPES.lines().enumerate().map(|(place, line)| {
             let (name, fields) = line.split_once(' ').unwrap_or((line, ""));
             let key = name.trim_end_matches('*');
             let go = key.rsplit('.').next().unwrap_or(key);
-            (key, Struct { key, name: go, is_kind: name.ends_with('*'), fields })
+            (key, Struct { key, name: go, is_kind: name.ends_with('*'), place, fields })
         });
         lines.collect()
     })
@@ -84,7 +103,14 @@ impl Struct {
 
     /// A field's type.
     pub fn field(self, name: &str) -> Option<FieldType> {
-        self.fields().find(|(field, _)| *field == name).map(|(_, kind)| kind)
+        static SORTED: PerStruct<Vec<(&str, FieldType)>> = PerStruct::new();
+        let sorted = SORTED.get(self, || {
+            let mut fields: Vec<_> = self.fields().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            fields
+        })?;
+        let at = sorted.binary_search_by_key(&name, |(own, _)| *own).ok()?;
+        sorted.get(at).map(|(_, kind)| *kind)
     }
 }
 
@@ -96,6 +122,9 @@ impl FieldType {
         }
         if let Some(inner) = self.0.strip_prefix('{') {
             return Shape::Map(FieldType(inner));
+        }
+        if let [letter] = self.0.as_bytes() {
+            return Shape::Plain(char::from(*letter));
         }
         match table().get(self.0) {
             Some(found) => Shape::Struct(*found),

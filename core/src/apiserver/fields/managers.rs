@@ -1,7 +1,7 @@
 //! Who owns which fields of one object, and what applying does to that.
 //! Models `structured-merge-diff/merge/update.go` and `apimachinery/pkg/util/managedfields`.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value, json};
 
@@ -372,12 +372,15 @@ fn from_last_applied(of: Type, live: &Value) -> Option<Set> {
 }
 
 /// Without managed fields.
-fn strip(value: &Value) -> Value {
+fn strip(value: &Value) -> Cow<'_, Value> {
+    if value.pointer("/metadata/managedFields").is_none() {
+        return Cow::Borrowed(value);
+    }
     let mut out = value.clone();
     if let Some(meta) = out.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.remove("managedFields");
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Without nulls, which say nothing.

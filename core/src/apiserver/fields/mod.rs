@@ -56,7 +56,7 @@ struct Track {
 pub(super) struct Fields(RefCell<BTreeMap<u128, Track>>);
 
 /// A uid as a number; those that are no uids share one.
-fn number(object: &dyn Object) -> u128 {
+pub(super) fn number(object: &dyn Object) -> u128 {
     let digits = object.uid().bytes().filter_map(|b| char::from(b).to_digit(16));
     digits.fold(0, |n, d| n << 4 | u128::from(d))
 }
@@ -130,20 +130,28 @@ impl ApiServer {
         track.shown = None;
         let custom = self.custom_schema(kind);
         let of = Type::of_kind(kind, custom.as_ref());
+        let none = json!({});
         let empty = match of {
             Type::Struct(known) => blank(known),
-            _ => json!({}),
+            _ => &none,
         };
+        // What a write left is mostly what the next one found.
+        let mut last: Option<(ObjRef, Value)> = None;
         for write in std::mem::take(&mut track.writes) {
-            let before = write.before.map(|o| o.to_value());
+            let before = write.before.map(|before| match last.take() {
+                Some((object, value)) if Rc::ptr_eq(&object, &before) => value,
+                _ => before.to_value(),
+            });
+            let after = write.after.to_value();
             let manager = Manager {
                 operation: Operation::Update,
                 name: write.manager.to_string(),
                 subresource: write.part.to_owned(),
                 version: kind.api_version(),
             };
-            let values = (before.as_ref().unwrap_or(&empty), &write.after.to_value());
+            let values = (before.as_ref().unwrap_or(empty), &after);
             track.base.update(of, values, manager, (write.time, has_status(kind)));
+            last = Some((write.after, after));
         }
     }
 
@@ -204,7 +212,7 @@ impl ApiServer {
         let before = managed.clone();
         let live = match (&old, of) {
             (Some(old), _) => old.to_value(),
-            (None, Type::Struct(known)) => blank(known),
+            (None, Type::Struct(known)) => blank(known).clone(),
             (None, _) => json!({}),
         };
         let now = self.sim().now();

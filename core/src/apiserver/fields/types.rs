@@ -213,8 +213,9 @@ fn default(element: Type, field: &str) -> Option<Value> {
 
 /// What Go writes of an object of which nothing was said: structs that are no pointers, empty lists
 /// that are always written as null.
-pub fn blank(of: Struct) -> Value {
-    blank_to(of, 8)
+pub fn blank(of: Struct) -> &'static Value {
+    static KNOWN: schema::PerStruct<Value> = schema::PerStruct::new();
+    KNOWN.get(of, || blank_to(of, 8)).unwrap_or(&Value::Null)
 }
 
 fn blank_to(of: Struct, left: usize) -> Value {

@@ -67,14 +67,13 @@ fn compare_at(
                 let names: BTreeSet<&String> =
                     a.into_iter().chain(b).flat_map(|m| m.keys()).collect();
                 for name in names {
-                    let get =
-                        |m: Option<&'_ Map<String, Value>>| m.and_then(|m| m.get(name)).cloned();
-                    let (left, right) = (get(a), get(b));
+                    let left = a.and_then(|m| m.get(name));
+                    let right = b.and_then(|m| m.get(name));
                     if left == right {
                         continue;
                     }
                     at.push(Step::Field(name.clone()));
-                    compare_at(fields.field(name).0, left.as_ref(), right.as_ref(), at, out);
+                    compare_at(fields.field(name).0, left, right, at, out);
                     at.pop();
                 }
             }

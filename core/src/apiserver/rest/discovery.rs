@@ -10,7 +10,10 @@ use std::{cmp::Reverse, rc::Rc};
 use serde_json::{Value, json};
 
 use super::{Call, Response, page_not_found};
-use crate::api::{Kind, kinds::KindTable};
+use crate::{
+    api::{Kind, base64, kinds::KindTable},
+    sim::digest::sha256_bytes,
+};
 
 /// Groups in the order of their priorities (`apiservice` registrations); others follow by name.
 const GROUPS: &[&str] = &[
@@ -219,6 +222,9 @@ fn resources(kinds: &KindTable, group: &str, version: &str) -> Option<Value> {
         if !kind.categories.is_empty() {
             line["categories"] = json!(kind.categories);
         }
+        if kind.is_stored() {
+            line["storageVersionHash"] = storage_version_hash(&kind).into();
+        }
         list.push(line);
         for sub in kind.subresources {
             let (carried, group, version, verbs) = subresource(&kind, sub);
@@ -240,6 +246,25 @@ fn resources(kinds: &KindTable, group: &str, version: &str) -> Option<Value> {
         value["apiVersion"] = "v1".into();
     }
     Some(value)
+}
+
+/// Kinds that etcd keeps in another group or version than they are asked for in.
+const STORED_AS: &[(&str, &str, &str)] = &[
+    ("apiextensions.k8s.io", "v1", "apiextensions.k8s.io/v1beta1"),
+    ("autoscaling", "v1", "autoscaling/v2"),
+    ("events.k8s.io", "v1", "/v1"),
+];
+
+/// Models `discovery.StorageVersionHash`.
+fn storage_version_hash(kind: &Kind) -> String {
+    let asked = (&*kind.group, &*kind.version);
+    let kept = STORED_AS.iter().find(|(group, version, _)| (*group, *version) == asked);
+    let place = match kept {
+        Some((.., place)) => (*place).to_owned(),
+        None => format!("{}/{}", kind.group, kind.version),
+    };
+    let hash = sha256_bytes(format!("{place}/{}", kind.kind).as_bytes());
+    base64::encode(hash.get(..8).unwrap_or_default())
 }
 
 fn aggregate(kind: &Kind) -> Value {
@@ -281,5 +306,14 @@ mod tests {
         versions.sort_by_key(|v| version_order(v));
         assert_eq!(versions, ["v2", "v1", "v1beta1"]);
         assert!(PARTS.is_sorted_by_key(|p| (p.name, p.of)));
+        let table = KindTable::default();
+        for (version, kind, hash) in [
+            ("v1", "Pod", "xPOwRZ+Yhw8="),
+            ("apps/v1", "Deployment", "8aSe+NMegvE="),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "jfWCUB31mvA="),
+        ] {
+            let kind = table.by_kind(version, kind).unwrap();
+            assert_eq!(storage_version_hash(kind), hash);
+        }
     }
 }

@@ -10,10 +10,14 @@
 
 mod body;
 pub mod channels;
+mod columns;
 mod discovery;
+mod encoded;
 mod health;
+mod metrics;
 mod negotiate;
 pub(super) mod openapi;
+mod pages;
 mod path;
 mod proxy;
 mod read;
@@ -27,6 +31,8 @@ mod watch;
 mod write;
 
 use std::rc::Rc;
+
+pub(super) use self::{encoded::Texts, metrics::Counts, pages::Pages};
 
 use serde_json::Value;
 
@@ -84,12 +90,18 @@ impl Request {
         found.map_or("", |(_, value)| value.as_str())
     }
 
-    /// Whether the client wants to switch to WebSocket.
-    pub fn is_upgrade(&self) -> bool {
+    /// Whether the client wants to switch to this protocol: `websocket`, `spdy/3.1`.
+    pub fn is_upgrade(&self, protocol: &str) -> bool {
         let has = |name: &str, word: &str| {
             self.header(name).split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
         };
-        has("connection", "upgrade") && has("upgrade", "websocket")
+        has("connection", "upgrade") && has("upgrade", protocol)
+    }
+
+    /// All values of a header.
+    pub fn all_headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let found = self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -99,7 +111,8 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// Piece by piece, as it comes; ends when the sender is gone.
     Stream(Receiver<Vec<u8>>),
-    /// The connection goes on as a WebSocket of this subprotocol.
+    /// The connection goes on as a WebSocket of this subprotocol, or as SPDY with this version of its
+    /// streams, as the client asked.
     Upgrade(&'static str, Upgrade),
 }
 
@@ -183,8 +196,14 @@ impl ApiServer {
         };
         let call = Call { api: self, request, parameters, accept, cx };
         match call.route() {
-            Ok(Answer::Now(response)) => respond(call.warned(response)),
-            Err(status) => respond(call.warned(failure(&status, Some(&call.accept)))),
+            Ok(Answer::Now(response)) => {
+                call.count(response.status);
+                respond(call.warned(response));
+            }
+            Err(status) => {
+                call.count(status.code);
+                respond(call.warned(failure(&status, Some(&call.accept))));
+            }
             Ok(Answer::Later(mut response)) => {
                 self.sim().spawn(async move {
                     let lost = || {

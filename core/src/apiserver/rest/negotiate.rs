@@ -49,12 +49,20 @@ impl Accept {
         if header.trim().is_empty() {
             return Ok(Accept { pretty, ..Default::default() });
         }
-        let ranges = header.split(',').filter_map(|range| read_range(range, pretty));
-        ranges.into_iter().next().ok_or_else(|| {
+        // The one that the client likes best; of equal ones the first.
+        let mut ranges: Vec<&str> = header.split(',').collect();
+        ranges.sort_by_key(|range| std::cmp::Reverse(quality(range)));
+        let known = ranges.into_iter().filter(|range| quality(range) > 0);
+        known.filter_map(|range| read_range(range, pretty)).next().ok_or_else(|| {
             let why = "only the following media types are accepted: application/json, \
-                       application/yaml";
+                       application/yaml, application/vnd.kubernetes.protobuf";
             Status::new(406, "NotAcceptable", why)
         })
+    }
+
+    /// Whether it is whole objects on one line of JSON, as programs want them.
+    pub fn is_plain_text(&self) -> bool {
+        !self.yaml && !self.pretty && self.view == View::Object
     }
 
     /// The same form, of whole objects.
@@ -82,6 +90,13 @@ impl Accept {
     pub fn encode(&self, status: u16, value: &Value) -> Response {
         Response::bytes(status, self.media_type(), self.write(value).into_bytes())
     }
+}
+
+/// How much a range is liked, in thousandths.
+fn quality(range: &str) -> u32 {
+    let parts = range.split(';').skip(1).filter_map(|part| part.trim().strip_prefix("q="));
+    let number = parts.into_iter().next().and_then(|q| q.parse::<f64>().ok()).unwrap_or(1.0);
+    (number.clamp(0.0, 1.0) * 1_000.0) as u32
 }
 
 /// One range of the header, where we can answer it.
@@ -133,5 +148,8 @@ mod tests {
         let old = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
         assert_eq!(parse(old).unwrap_err().code, 406);
         assert_eq!(parse("").unwrap().media_type(), "application/json");
+        assert!(parse("application/json;q=0.5,application/yaml").unwrap().yaml);
+        assert_eq!(parse("application/json;q=0").unwrap_err().code, 406);
+        assert!(parse("application/json").unwrap().is_plain_text());
     }
 }

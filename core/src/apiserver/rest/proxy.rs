@@ -52,6 +52,9 @@ impl Call<'_> {
             response.headers.push(("Location".into(), format!("{raw}/")));
             return Ok(response.into());
         }
+        if &*kind.plural == "nodes" {
+            return self.in_node(name);
+        }
         let ns = target.ns();
         let (pod, port) = match &*kind.plural {
             "services" => self.behind_service(ns, name)?,
@@ -61,7 +64,7 @@ impl Call<'_> {
         let mut streams = agent.port_forward(&pod, port).map_err(|status| {
             unavailable(format!("error trying to reach service: {}", status.message))
         })?;
-        streams.to.send(self.message(target));
+        streams.to.send(self.message());
         let (to, from) = channel();
         self.api.sim().spawn(async move {
             let answer = exchange(&mut streams).await;
@@ -74,11 +77,20 @@ impl Call<'_> {
         Ok(Answer::Later(from))
     }
 
+    /// What a node's kubelet itself answers.
+    fn in_node(&self, name: &str) -> Handled {
+        let (name, port) = split(name);
+        let agent = self.api.node_agent(name, port)?;
+        let tail = self.request.path.split_once("/proxy/").map_or("", |(_, tail)| tail);
+        let path = super::path::decode(tail, false).unwrap_or_default();
+        let (status, media_type, body) = agent.serve(&self.request.method, &format!("/{path}"));
+        Ok(Response::bytes(status, media_type, body).into())
+    }
+
     /// The request as the pod gets it.
-    fn message(&self, target: &Target) -> Vec<u8> {
+    fn message(&self) -> Vec<u8> {
         // The path behind `/proxy`, still as it was sent.
-        let tail = self.request.path.split("/proxy/").nth(1).unwrap_or_default();
-        let _ = target;
+        let tail = self.request.path.split_once("/proxy/").map_or("", |(_, tail)| tail);
         let query = match self.request.query.as_str() {
             "" => String::new(),
             query => format!("?{query}"),

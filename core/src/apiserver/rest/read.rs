@@ -1,48 +1,19 @@
 //! Reading: one object, lists and their pages.
 //!
-//! The store keeps no history, so the pages of a list are read when they are asked for; all carry
-//! the first page's resource version, and a watch from there tells what changed in between.
-//!
-//! Models `apiserver/pkg/endpoints/handlers/get.go` and `storage/continue.go`.
+//! Models `apiserver/pkg/endpoints/handlers/get.go`.
 
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Call, Handled, path::Target};
+use super::{Call, Handled, pages::Continue, path::Target};
 use crate::{
     api::{
-        Kind, ObjRef, Status, base64,
+        Kind, Status,
         selector::{FieldSelector, Selector},
     },
     apiserver::ListOptions,
 };
-
-/// Where a list goes on: the first page's revision, and the last object that was told.
-struct Continue {
-    revision: u64,
-    namespace: String,
-    name: String,
-}
-
-impl Continue {
-    fn parse(token: &str) -> Result<Self, Status> {
-        let refuse = || Status::bad_request("continue key is not valid: illegal base64 data");
-        let bytes = base64::decode(token).ok_or_else(refuse)?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| refuse())?;
-        let (Some(revision), Some(start)) = (value["rv"].as_u64(), value["start"].as_str()) else {
-            return Err(refuse());
-        };
-        let (namespace, name) = start.split_once('/').ok_or_else(refuse)?;
-        Ok(Continue { revision, namespace: namespace.into(), name: name.into() })
-    }
-
-    fn token(revision: u64, last: &ObjRef) -> String {
-        let start = format!("{}/{}", last.namespace(), last.name());
-        let value = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start});
-        base64::encode(value.to_string().as_bytes())
-    }
-}
 
 /// 410: what was asked for is no longer known.
 pub fn expired(wanted: u64, oldest: u64) -> Status {
@@ -78,40 +49,43 @@ impl Call<'_> {
     pub(super) fn get(&self, kind: &Rc<Kind>, target: &Target, name: &str) -> Handled {
         self.permit("get", kind, target)?;
         let object = self.api.get(kind.id, target.ns(), name)?;
-        let value = self.shape()?.one(self.api, &object);
-        Ok(self.document(200, &value).into())
+        Ok(self.shown(200, &object)?.into())
     }
 
     pub(super) fn list(&self, kind: &Rc<Kind>, target: &Target) -> Handled {
         self.permit("list", kind, target)?;
         let options = self.selection(None)?;
-        let shape = self.shape()?;
+        self.shape()?;
         let current = self.api.store().revision();
+        let now = self.api.sim().now();
         let from = match self.parameters.get("continue") {
             Some(token) if !token.is_empty() => Some(Continue::parse(token)?),
             _ => None,
         };
         self.check_version(kind, from.is_some(), current)?;
-        let mut objects = self.api.list(kind.id, target.namespace, &options)?;
-        let mut revision = current;
-        if let Some(from) = from {
-            revision = from.revision;
-            if self.api.store().changes_since(revision).is_none() {
-                let why = "The provided continue parameter is too old to display a consistent list \
-                           result. You can start a new list without the continue parameter, or use \
-                           the continue token in this response to retrieve the remainder of the \
-                           results. Continuing with the provided token results in an inconsistent \
-                           list - objects that were created, modified, or deleted between the time \
-                           the first chunk was returned and now may show up in the list.";
-                return Err(Status::new(410, "Expired", why));
+        let text = |name| self.parameters.get(name).unwrap_or_default().to_owned();
+        let namespace = target.namespace.map(str::to_owned);
+        let which = (kind.id, namespace, text("labelSelector"), text("fieldSelector"));
+        let pages = &self.api.0.pages;
+        let mut revision = i64::try_from(current).unwrap_or(i64::MAX);
+        let mut objects = match &from {
+            Some(from) if from.revision > 0 => {
+                revision = from.revision;
+                let Some(kept) = pages.find(&which, revision, now) else {
+                    return Ok(self.accept.plain().encode(410, &from.expired()).into());
+                };
+                from.rest(&kept)
             }
-            let key = (from.namespace.as_str(), from.name.as_str());
-            objects.retain(|o| (o.namespace(), o.name()) > key);
-        }
+            Some(from) => from.rest(&self.api.list(kind.id, target.namespace, &options)?),
+            None => self.api.list(kind.id, target.namespace, &options)?,
+        };
         let mut meta = json!({"resourceVersion": revision.to_string()});
         let limit = self.parameters.number("limit").filter(|n| *n > 0);
         if let Some(limit) = limit.and_then(|n| usize::try_from(n).ok()) {
             let left = objects.len().saturating_sub(limit);
+            if left > 0 && revision == i64::try_from(current).unwrap_or(i64::MAX) {
+                pages.keep(which, current, now, &objects);
+            }
             objects.truncate(limit);
             if let (true, Some(last)) = (left > 0, objects.last()) {
                 meta["continue"] = Continue::token(revision, last).into();
@@ -120,8 +94,7 @@ impl Call<'_> {
                 }
             }
         }
-        let value = shape.list(self.api, kind, &objects, meta);
-        Ok(self.document(200, &value).into())
+        Ok(self.shown_list(kind, &objects, meta)?.into())
     }
 
     /// Whether a list can be of the version that is asked for. Models `ValidateListOptions` and the

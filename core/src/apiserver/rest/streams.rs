@@ -136,7 +136,10 @@ impl Call<'_> {
 
     /// The first subprotocol of ours that the client offers. Errors: BadRequest.
     fn protocol(&self, known: &[&'static str]) -> Result<&'static str, Status> {
-        if !self.request.is_upgrade() {
+        if self.request.is_upgrade("spdy/3.1") {
+            return self.spdy_protocol(known);
+        }
+        if !self.request.is_upgrade("websocket") {
             return Err(Status::bad_request("Upgrade request required"));
         }
         let offered = self.request.header("sec-websocket-protocol");
@@ -150,6 +153,28 @@ impl Call<'_> {
                     [{offered}], server accepts {known:?}"
                 ),
             )
+        })
+    }
+}
+
+impl Call<'_> {
+    /// The same over SPDY, where the versions of streams have a header of their own. A client that
+    /// names none speaks the first version, which has no error stream of JSON: that is not spoken.
+    fn spdy_protocol(&self, known: &[&'static str]) -> Result<&'static str, Status> {
+        let offered: Vec<&str> = self
+            .request
+            .all_headers("x-stream-protocol-version")
+            .flat_map(|line| line.split(','))
+            .map(str::trim)
+            .collect();
+        let bare = |name: &'static str| name.rsplit('+').next().unwrap_or(name);
+        let mut known = known.iter().copied().map(bare);
+        known.find(|name| offered.contains(name)).ok_or_else(|| {
+            let accepted = if offered.is_empty() { "[]".into() } else { format!("{offered:?}") };
+            let why = format!(
+                "unable to upgrade: unable to negotiate protocol: client supports {accepted}"
+            );
+            Status::new(403, "Forbidden", why)
         })
     }
 }

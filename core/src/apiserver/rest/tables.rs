@@ -4,9 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, negotiate::View};
+use super::{Call, Response, columns, negotiate::View};
 use crate::{
-    api::{Kind, ObjRef, Object, Status, object::to_value},
+    api::{Kind, ObjRef, Object, Status, json, object::to_value},
     apiserver::ApiServer,
 };
 
@@ -87,10 +87,15 @@ impl Shape {
         let rows: Vec<Value> = table
             .rows
             .into_iter()
-            .map(|row| match self.include {
-                Include::None => json!({"cells": row.cells}),
-                Include::Metadata => json!({"cells": row.cells, "object": metadata(&*row.object)}),
-                Include::Object => json!({"cells": row.cells, "object": row.object.to_value()}),
+            .map(|row| {
+                let cells = row.cells.into_iter().zip(&table.columns);
+                let cells: Vec<Value> =
+                    cells.map(|(cell, column)| columns::cell(kind, column.name, cell)).collect();
+                match self.include {
+                    Include::None => json!({"cells": cells}),
+                    Include::Metadata => json!({"cells": cells, "object": metadata(&*row.object)}),
+                    Include::Object => json!({"cells": cells, "object": row.object.to_value()}),
+                }
             })
             .collect();
         let columns: Vec<Value> = table
@@ -98,9 +103,11 @@ impl Shape {
             .iter()
             .filter(|_| head)
             .map(|column| {
-                let format = if column.name == "Name" { "name" } else { "" };
-                json!({"name": column.name, "type": "string", "format": format,
-                    "description": "", "priority": column.priority})
+                let (form, format) = columns::form(kind, column.name);
+                let format = if column.name == "Name" { "name" } else { format };
+                json!({"name": column.name, "type": form, "format": format,
+                    "description": columns::description(kind, column.name),
+                    "priority": column.priority})
             })
             .collect();
         let columns = if head { Value::Array(columns) } else { Value::Null };
@@ -140,6 +147,50 @@ fn item(api: &ApiServer, object: &dyn Object) -> Value {
 }
 
 impl Call<'_> {
+    /// One object in the form that the client wants. Errors: BadRequest.
+    pub(super) fn shown(&self, status: u16, object: &ObjRef) -> Result<Response, Status> {
+        let shape = self.shape()?;
+        if !self.accept.is_plain_text() {
+            return Ok(self.document(status, &shape.one(self.api, object)));
+        }
+        let mut text = String::new();
+        self.api.object_text(object, &mut text);
+        text.push('\n');
+        Ok(Response::bytes(status, self.accept.media_type(), text.into_bytes()))
+    }
+
+    /// A list in the form that the client wants; `meta` is its metadata. Errors: BadRequest.
+    pub(super) fn shown_list(
+        &self,
+        kind: &Kind,
+        objects: &[ObjRef],
+        meta: Value,
+    ) -> Result<Response, Status> {
+        let shape = self.shape()?;
+        if !self.accept.is_plain_text() {
+            return Ok(self.document(200, &shape.list(self.api, kind, objects, meta)));
+        }
+        let (name, version) = (&kind.kind, kind.api_version());
+        let meta = json::compact_typed(&meta);
+        let mut text = match kind.is_custom() {
+            true => format!("{{\"apiVersion\":\"{version}\",\"items\":["),
+            false => format!(
+                "{{\"kind\":\"{name}List\",\"apiVersion\":\"{version}\",\"metadata\":{meta},\"items\":["
+            ),
+        };
+        for (i, object) in objects.iter().enumerate() {
+            if i > 0 {
+                text.push(',');
+            }
+            text.push_str(&self.api.item_text(object));
+        }
+        match kind.is_custom() {
+            true => text.push_str(&format!("],\"kind\":\"{name}List\",\"metadata\":{meta}}}\n")),
+            false => text.push_str("]}\n"),
+        }
+        Ok(Response::bytes(200, self.accept.media_type(), text.into_bytes()))
+    }
+
     /// The form that the client wants. Errors: BadRequest.
     pub(super) fn shape(&self) -> Result<Shape, Status> {
         let include = match self.parameters.get("includeObject").unwrap_or("") {

@@ -89,12 +89,75 @@ fn lists_come_in_pages_and_tables() {
     let rest = json_of(&send(&api, "GET", &format!("{MAPS}?limit=2&continue={token}"), &[], b""));
     let names: Vec<_> =
         rest["items"].as_array().unwrap().iter().map(|i| &i["metadata"]["name"]).collect();
-    assert_eq!(names, ["c", "d"]);
+    assert_eq!(names, ["c"], "all pages show what the first one showed");
     assert_eq!(rest["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
+    assert_eq!(rest["metadata"].get("continue"), None);
+    api.sim().advance(api.sim().now() + std::time::Duration::from_secs(301), 1_000);
+    let late = send(&api, "GET", &format!("{MAPS}?limit=2&continue={token}"), &[], b"");
+    assert_eq!((late.status, json_of(&late)["reason"].as_str()), (410, Some("Expired")));
+    let token = json_of(&late)["metadata"]["continue"].as_str().unwrap().to_owned();
+    let rest = json_of(&send(&api, "GET", &format!("{MAPS}?continue={token}"), &[], b""));
+    assert_eq!(rest["items"].as_array().map(Vec::len), Some(2), "now with the new one");
+    let bad = send(&api, "GET", &format!("{MAPS}?limit=2&continue=%21"), &[], b"");
+    assert_eq!(
+        json_of(&bad)["message"],
+        "invalid continue token: continue key is not valid: illegal base64 data at input byte 0"
+    );
     let table = [("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")];
     let table = json_of(&send(&api, "GET", &format!("{MAPS}?labelSelector=n%3Da"), &table, b""));
-    assert_eq!(table["rows"][0]["cells"], json!(["a", "0", "0s"]));
+    assert_eq!(table["rows"][0]["cells"], json!(["a", 0, "5m1s"]));
     assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+}
+
+fn text_of(response: &Response) -> String {
+    let Body::Bytes(bytes) = &response.body else { panic!("no bytes") };
+    String::from_utf8(bytes.clone()).unwrap()
+}
+
+#[test]
+fn one_text_serves_many_and_follows_changes() {
+    let api = api();
+    make(&api, "a");
+    let one = format!("{MAPS}/a");
+    let first = text_of(&send(&api, "GET", &one, &[], b""));
+    assert!(first.starts_with(r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a""#));
+    assert_eq!(first, text_of(&send(&api, "GET", &one, &[], b"")));
+    let patch = [("Content-Type", "application/merge-patch+json")];
+    let dry = format!("{one}?dryRun=All");
+    let dry = json_of(&send(&api, "PATCH", &dry, &patch, br#"{"data":{"k":"v"}}"#));
+    assert_eq!(dry["data"]["k"], "v");
+    assert_eq!(first, text_of(&send(&api, "GET", &one, &[], b"")), "a dry run changes nothing");
+    send(&api, "PATCH", &one, &patch, br#"{"data":{"k":"w"}}"#);
+    assert_eq!(json_of(&send(&api, "GET", &one, &[], b""))["data"]["k"], "w");
+    let list = json_of(&send(&api, "GET", MAPS, &[], b""));
+    assert_eq!(
+        (&list["kind"], &list["items"][0]["data"]["k"]),
+        (&"ConfigMapList".into(), &"w".into())
+    );
+    assert_eq!(list["items"][0].get("kind"), None);
+}
+
+#[test]
+fn the_server_tells_its_health_and_what_it_counts() {
+    let api = api();
+    make(&api, "a");
+    let get = |path: &str| send(&api, "GET", path, &[], b"");
+    assert_eq!(text_of(&get("/livez")), "ok");
+    let text = text_of(&get("/readyz?verbose&exclude=etcd&exclude=nope"));
+    assert!(text.starts_with("[+]ping ok\n[+]log ok\n[+]etcd excluded: ok\n"), "{text}");
+    let end = "[+]shutdown ok\nwarn: some health checks cannot be excluded: no matches for \
+               \"nope\"\nreadyz check passed\n";
+    assert!(text.ends_with(end), "{text}");
+    assert_eq!(text_of(&get("/livez/poststarthook/rbac/bootstrap-roles")), "ok");
+    assert_eq!((get("/livez/shutdown").status, get("/readyz/shutdown").status), (404, 200));
+    let text = text_of(&get("/metrics"));
+    assert!(text.contains("apiserver_storage_objects{resource=\"configmaps\"} 1\n"), "{text}");
+    let post = "dry_run=\"\",group=\"\",resource=\"configmaps\",scope=\"namespace\",\
+                subresource=\"\",verb=\"POST\",version=\"v1\"} 1\n";
+    assert!(text.contains(post), "{text}");
+    assert_eq!(json_of(&get("/openid/v1/jwks")), json!({"keys": []}));
+    let nodes = get("/api/v1/nodes/none/proxy/healthz");
+    assert_eq!(json_of(&nodes)["message"], "nodes \"none\" not found");
 }
 
 #[test]

@@ -39,10 +39,20 @@ impl Writer {
             true => format!("---\n{}", self.accept.write(&event)),
             false => crate::api::json::compact_typed(&event) + "\n",
         };
+        self.put(text)
+    }
+
+    fn put(&self, text: String) -> bool {
         self.to.queued() < MOST_WAITING && self.to.send(text.into_bytes())
     }
 
     fn object(&mut self, what: &str, object: &ObjRef) -> bool {
+        if self.accept.is_plain_text() {
+            let mut text = format!("{{\"type\":\"{what}\",\"object\":");
+            self.api.object_text(object, &mut text);
+            text.push_str("}\n");
+            return self.put(text);
+        }
         let value = self.shape.watched(&self.api, object, self.first);
         self.first = false;
         self.send(what, &value)

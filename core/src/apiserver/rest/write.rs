@@ -23,8 +23,7 @@ impl Call<'_> {
     }
 
     fn written(&self, status: u16, object: &ObjRef) -> Handled {
-        let value = self.shape()?.one(self.api, object);
-        Ok(self.document(status, &value).into())
+        Ok(self.shown(status, object)?.into())
     }
 
     pub(super) fn update(
@@ -97,8 +96,7 @@ impl Call<'_> {
         let select = self.selection(None)?;
         let gone = self.api.delete_collection(&cx, kind.id, target.namespace, &select, &options)?;
         let meta = json!({"resourceVersion": self.api.store().revision().to_string()});
-        let value = self.shape()?.list(self.api, kind, &gone, meta);
-        Ok(self.document(200, &value).into())
+        Ok(self.shown_list(kind, &gone, meta)?.into())
     }
 
     /// `DeleteOptions` of the body, or of the query where there is no body; and whether it is a
