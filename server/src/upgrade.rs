@@ -84,8 +84,9 @@ pub async fn messages(
                 }
             },
             message = socket.next() => match message {
-                Some(Ok(Message::Binary(bytes))) => {
-                    if to.send(bytes.to_vec()).is_err() {
+                // The Python client sends what is text as text; upstream takes either.
+                Some(Ok(message @ (Message::Binary(_) | Message::Text(_)))) => {
+                    if to.send(message.into_data().to_vec()).is_err() {
                         break;
                     }
                     engine.nudge();

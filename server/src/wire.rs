@@ -115,13 +115,13 @@ pub fn pack(sim: &Sim, response: Response, engine: &Engine) -> Answer {
         Body::Bytes(bytes) => Carried::Bytes(bytes),
         Body::Stream(queue) => Carried::Stream(hand_on(sim, queue, engine)),
         Body::Upgrade(protocol, Upgrade::Channels(channels)) => {
-            let (to, mut messages) = mpsc::unbounded_channel::<Vec<u8>>();
             let side = channels.to;
-            sim.spawn(async move {
-                while let Some(message) = messages.recv().await {
-                    side.message(&message);
-                }
-            });
+            let to = taken(sim, move |message| side.message(message));
+            Carried::Messages(protocol, to, hand_on(sim, channels.from, engine))
+        }
+        Body::Upgrade(protocol, Upgrade::PortChannels(channels)) => {
+            let side = channels.to;
+            let to = taken(sim, move |message| side.message(message));
             Carried::Messages(protocol, to, hand_on(sim, channels.from, engine))
         }
         Body::Upgrade(protocol, Upgrade::Ports(dial)) => {
@@ -129,6 +129,17 @@ pub fn pack(sim: &Sim, response: Response, engine: &Engine) -> Answer {
         }
     };
     Answer { status, headers, body }
+}
+
+/// Where messages are sent that `take` shall take, until the sender is dropped.
+fn taken(sim: &Sim, take: impl Fn(&[u8]) + 'static) -> mpsc::UnboundedSender<Vec<u8>> {
+    let (to, mut messages) = mpsc::unbounded_channel::<Vec<u8>>();
+    sim.spawn(async move {
+        while let Some(message) = messages.recv().await {
+            take(&message);
+        }
+    });
+    to
 }
 
 /// Opens connections to ports for those who ask.

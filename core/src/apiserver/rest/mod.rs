@@ -19,6 +19,7 @@ mod negotiate;
 pub(super) mod openapi;
 mod pages;
 mod path;
+pub mod port_channels;
 mod proxy;
 mod read;
 mod scale;
@@ -120,6 +121,8 @@ pub enum Body {
 pub enum Upgrade {
     /// Messages of `v5.channel.k8s.io`, both ways.
     Channels(channels::Channels),
+    /// Messages of a port-forward without SPDY, both ways.
+    PortChannels(port_channels::PortChannels),
     /// Connections to ports of a pod, in SPDY frames.
     Ports(Rc<dyn Fn(u16) -> Result<PortStreams, Status>>),
 }

@@ -5,7 +5,11 @@
 use std::{rc::Rc, time::Duration};
 
 use super::{
-    Body, Call, Handled, Response, Upgrade, channels::Channels, not_allowed, path::Target,
+    Body, Call, Handled, Response, Upgrade,
+    channels::Channels,
+    not_allowed,
+    path::Target,
+    port_channels::{self, PortChannels},
 };
 use crate::{
     api::{Kind, Status},
@@ -17,6 +21,8 @@ use crate::{
 const CHANNELS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// Subprotocol of `portforward`: SPDY frames in WebSocket messages.
 const PORTS: &str = "SPDY/3.1+portforward.k8s.io";
+/// The same without SPDY, for ports that the request names.
+const PORT_CHANNELS: &str = "v4.channel.k8s.io";
 
 impl Call<'_> {
     pub(super) fn log(&self, kind: &Rc<Kind>, target: &Target, name: &str) -> Handled {
@@ -129,8 +135,13 @@ impl Call<'_> {
         }
         self.permit("create", kind, target)?;
         let (pod, agent) = self.api.agent(target.ns(), name, "port-forward")?;
-        let protocol = self.protocol(&[PORTS])?;
-        let dial = Rc::new(move |port| agent.port_forward(&pod, port));
+        let protocol = self.protocol(&[PORTS, PORT_CHANNELS])?;
+        let dial: Rc<dyn Fn(u16) -> _> = Rc::new(move |port| agent.port_forward(&pod, port));
+        if protocol == PORT_CHANNELS {
+            let ports = port_channels::ports(self.parameters.all("ports"))?;
+            let channels = PortChannels::new(self.api.sim(), &ports, &dial);
+            return Ok(upgrade(protocol, Upgrade::PortChannels(channels)).into());
+        }
         Ok(upgrade(protocol, Upgrade::Ports(dial)).into())
     }
 
