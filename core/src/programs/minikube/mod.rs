@@ -19,6 +19,7 @@ mod start;
 mod status;
 mod stop;
 mod style;
+mod tunnel;
 
 use std::{future::Future, pin::Pin};
 
@@ -72,7 +73,7 @@ const COMMANDS: &[&Command] = &[
     &lookups::ADDONS,
     &lookups::UPDATE_CONTEXT,
     &service::COMMAND,
-    &service::TUNNEL,
+    &tunnel::COMMAND,
     &ssh::COMMAND,
     &kubectl::COMMAND,
     &lookups::NODE,

@@ -1,4 +1,4 @@
-//! `minikube service` and `minikube tunnel`.
+//! `minikube service`.
 
 use std::time::Duration;
 
@@ -25,24 +25,6 @@ pub(super) const COMMAND: Command = Command {
         Flag::int("wait", "2", "Seconds to wait for the service."),
     ],
     run: |proc, parsed| Box::pin(service(proc, parsed)),
-};
-
-pub(super) const TUNNEL: Command = Command {
-    name: "tunnel",
-    group: NETWORK,
-    short: "Give services of type LoadBalancer an address (not simulated yet).",
-    usage: "tunnel",
-    flags: &[],
-    run: |proc, _| {
-        Box::pin(async move {
-            proc.eprint(
-                "minikube tunnel is not simulated yet: use minikube service, which reaches \
-                 services of type LoadBalancer by their node port.\n",
-            )
-            .await;
-            1
-        })
-    },
 };
 
 /// A service as it is shown.

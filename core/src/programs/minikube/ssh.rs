@@ -1,9 +1,9 @@
 //! `minikube ssh`: a shell on the node.
 
-use super::{Command, Outcome, node};
+use super::{Command, Outcome, PROFILE, node, style};
 use crate::{
     machine::{self, Proc},
-    programs::kubectl::flags::Parsed,
+    programs::kubectl::flags::{Flag, Parsed},
 };
 
 pub(super) const COMMAND: Command = Command {
@@ -11,7 +11,7 @@ pub(super) const COMMAND: Command = Command {
     group: super::ADVANCED,
     short: "Open a shell on the node, or run a command there.",
     usage: "ssh [-- command]",
-    flags: &[],
+    flags: &[Flag::str("node", "", "Which node: the control plane if none is named.").short("n")],
     run,
 };
 
@@ -20,12 +20,20 @@ fn run(proc: Proc, parsed: Parsed) -> Outcome {
         if let Err(code) = node::healthy(&proc).await {
             return code;
         }
+        let name = match parsed.str("node") {
+            "" => PROFILE,
+            name => name,
+        };
+        if node::container(&proc, name).is_none() {
+            let text = format!("retrieving node: Could not find node {name}");
+            return style::exit(&proc, "GUEST_NODE_RETRIEVE", &text, 80).await;
+        }
         // The same way the learner would go by hand.
         let mut argv: Vec<String> = vec!["docker".into(), "exec".into()];
         if parsed.args.is_empty() {
-            argv.extend(["-it", "-w", "/home/docker", "minikube", "/bin/bash"].map(String::from));
+            argv.extend(["-it", "-w", "/home/docker", name, "/bin/bash"].map(String::from));
         } else {
-            argv.extend(["minikube", "/bin/sh", "-c"].map(String::from));
+            argv.extend([name, "/bin/sh", "-c"].map(String::from));
             argv.push(parsed.args.join(" "));
         }
         match proc.spawn(machine::Command::new(argv)) {

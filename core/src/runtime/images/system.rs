@@ -116,7 +116,7 @@ static NODE: ImageDef = ImageDef {
             build: |cx| {
                 cx.program("/usr/local/bin/entrypoint", "node-entrypoint");
                 cx.program("/sbin/init", "systemd");
-                for name in ["curl", "docker", "ps", "systemctl", "top", "vi"] {
+                for name in ["curl", "docker", "ps", "sudo", "systemctl", "top", "vi"] {
                     cx.program(&format!("/usr/bin/{name}"), name);
                 }
                 for name in ["dockerd", "kubelet"] {
