@@ -18,7 +18,10 @@ use k8s_openapi::{
 };
 use serde_json::Value;
 
-use super::object::{DynamicObject, Object, Typed, from_value};
+use super::{
+    object::{DynamicObject, Object, Typed, from_value},
+    versions::{self, StoredAs, VIEWS},
+};
 
 /// A kind's place in a cluster's table of kinds. Built-in kinds have the same place everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +52,8 @@ pub struct Kind {
     pub categories: Vec<Cow<'static, str>>,
     /// Subresources that the API serves, as discovery names them (`status`, `scale`, `log` …).
     pub subresources: &'static [&'static str],
+    /// Which kind its objects are stored as, where that is not this one.
+    pub stored_as: Option<StoredAs>,
     decode: Decode,
 }
 
@@ -72,6 +77,11 @@ impl Kind {
         qualified(&self.singular, &self.group)
     }
 
+    /// The kind that its objects are stored as: itself, but for views.
+    pub fn storage(&self) -> KindId {
+        self.stored_as.map_or(self.id, |s| s.kind)
+    }
+
     /// Whether its objects are kept; others are questions, which are only answered.
     pub fn is_stored(&self) -> bool {
         !QUESTIONS.contains(&self.id)
@@ -88,7 +98,7 @@ impl Kind {
 
     /// Whether it is a custom resource's.
     pub fn is_custom(&self) -> bool {
-        std::ptr::fn_addr_eq(self.decode, decode_dynamic as Decode)
+        std::ptr::fn_addr_eq(self.decode, decode_custom as Decode)
     }
 
     /// Makes an object of this kind from JSON. Unknown fields are dropped here; the API server
@@ -107,6 +117,11 @@ fn decode_typed<T: Typed>(_: &Kind, value: Value) -> Result<Box<dyn Object>, Str
 }
 
 /// Decodes a custom resource.
+fn decode_custom(kind: &Kind, value: Value) -> Result<Box<dyn Object>, String> {
+    decode_dynamic(kind, value)
+}
+
+/// Decodes what has no type here.
 fn decode_dynamic(kind: &Kind, value: Value) -> Result<Box<dyn Object>, String> {
     let Value::Object(mut rest) = value else { return Err("not an object".into()) };
     rest.remove("apiVersion");
@@ -142,6 +157,7 @@ macro_rules! kinds {
                 namespaced: scope::$scope,
                 categories: vec![$(Cow::Borrowed($category)),*],
                 subresources: &[$($sub),*],
+                stored_as: None,
                 decode: decode_typed::<$type>,
             }),*]
         }
@@ -225,6 +241,27 @@ pub struct DynamicKind {
     pub namespaced: bool,
     pub categories: Vec<Cow<'static, str>>,
     pub subresources: &'static [&'static str],
+    /// Which version of the kind is stored, where that is not this one.
+    pub stored_as: Option<KindId>,
+}
+
+/// The views of built-in kinds.
+fn views(kinds: &[Kind]) -> Vec<Kind> {
+    let made = VIEWS.iter().filter_map(|view| {
+        let (group, version, name) = view.of;
+        let of =
+            kinds.iter().find(|k| k.group == group && k.version == version && k.kind == name)?;
+        Some((of, view))
+    });
+    let make = |(place, (of, view)): (usize, (&Kind, &versions::View))| Kind {
+        id: KindId(u16::try_from(kinds.len() + place).unwrap_or(u16::MAX)),
+        group: Cow::Borrowed(view.shown.0),
+        version: Cow::Borrowed(view.shown.1),
+        stored_as: Some(StoredAs { kind: of.id, conversion: view.conversion }),
+        decode: decode_dynamic,
+        ..of.clone()
+    };
+    made.enumerate().map(make).collect()
 }
 
 /// The kinds that a cluster serves: the built-in ones and its custom resources.
@@ -237,7 +274,9 @@ pub struct KindTable {
 
 impl Default for KindTable {
     fn default() -> Self {
-        KindTable { kinds: builtin().into_iter().map(Rc::new).collect(), gone: BTreeSet::new() }
+        let mut kinds = builtin();
+        kinds.extend(views(&kinds));
+        KindTable { kinds: kinds.into_iter().map(Rc::new).collect(), gone: BTreeSet::new() }
     }
 }
 
@@ -247,9 +286,33 @@ impl KindTable {
         &self.kinds[id.0 as usize]
     }
 
-    /// All kinds, in order of place.
+    /// All kinds, those included that are not served (any more).
+    pub fn all(&self) -> impl Iterator<Item = &Rc<Kind>> {
+        self.kinds.iter()
+    }
+
+    /// Kinds whose objects are stored, each once, in order of place.
+    pub fn stored(&self) -> impl Iterator<Item = &Rc<Kind>> {
+        let shown = |id: KindId| self.iter().any(|k| k.storage() == id);
+        let own = self.kinds.iter().filter(|k| k.is_stored() && k.stored_as.is_none());
+        own.filter(move |k| !self.gone.contains(&k.id) || shown(k.id))
+    }
+
+    /// All kinds in all of their versions, in order of place: a kind's stored version comes first.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<Kind>> {
         self.kinds.iter().filter(|k| !self.gone.contains(&k.id))
+    }
+
+    /// Each kind once, in the version that clients are to prefer; in the order of [`KindTable::iter`].
+    pub fn preferred(&self) -> impl Iterator<Item = &Rc<Kind>> {
+        self.iter().filter(|kind| {
+            let better = |k: &Rc<Kind>| {
+                k.plural == kind.plural
+                    && k.group == kind.group
+                    && versions::order(&k.version) < versions::order(&kind.version)
+            };
+            !self.iter().any(better)
+        })
     }
 
     /// By group, version and kind, as an object names it.
@@ -261,6 +324,12 @@ impl KindTable {
     /// By group, version and plural, as a URL names it.
     pub fn by_resource(&self, group: &str, version: &str, plural: &str) -> Option<&Rc<Kind>> {
         self.iter().find(|k| k.group == group && k.version == version && k.plural == plural)
+    }
+
+    /// The custom kind as which all versions of a custom resource are stored, served or not.
+    pub fn home_of(&self, group: &str, plural: &str) -> Option<&Rc<Kind>> {
+        let home = |k: &&Rc<Kind>| k.is_custom() && k.stored_as.is_none();
+        self.kinds.iter().filter(home).find(|k| k.group == group && k.plural == plural)
     }
 
     /// Adds a custom resource's kind, or changes it, and returns its place: a definition that comes
@@ -285,7 +354,8 @@ impl KindTable {
             namespaced: kind.namespaced,
             categories: kind.categories,
             subresources: kind.subresources,
-            decode: decode_dynamic,
+            stored_as: kind.stored_as.map(|kind| StoredAs { kind, conversion: versions::NONE }),
+            decode: decode_custom,
         });
         self.gone.remove(&id);
         match self.kinds.get_mut(place) {
@@ -308,7 +378,8 @@ mod tests {
     #[test]
     fn places_match_the_table_and_lines_are_sorted_by_group_and_plural() {
         let table = KindTable::default();
-        let names: Vec<_> = table.iter().map(|k| (k.group.clone(), k.plural.clone())).collect();
+        let own = table.iter().filter(|k| k.stored_as.is_none());
+        let names: Vec<_> = own.map(|k| (k.group.clone(), k.plural.clone())).collect();
         let mut sorted = names.clone();
         sorted.sort();
         assert_eq!(names, sorted);
@@ -317,5 +388,8 @@ mod tests {
         }
         assert_eq!(table.get(Pod::ID).resource(), "pods");
         assert_eq!(table.get(Deployment::ID).resource(), "deployments.apps");
+        assert_eq!(table.iter().filter(|k| k.stored_as.is_some()).count(), VIEWS.len());
+        let shown = |v: &versions::View| (v.shown.0, v.shown.1);
+        assert!(VIEWS.is_sorted_by_key(shown));
     }
 }

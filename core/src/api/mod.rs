@@ -23,6 +23,7 @@ pub mod quota;
 pub mod scheduling;
 pub mod schema;
 pub mod selector;
+pub mod versions;
 pub mod volumes;
 mod wire;
 pub mod yaml;

@@ -235,6 +235,11 @@ impl FieldSelector {
         Ok(FieldSelector(terms))
     }
 
+    /// The same with other names of fields.
+    pub fn renamed(&self, name: impl Fn(&str) -> String) -> Self {
+        FieldSelector(self.0.iter().map(|(k, eq, v)| (name(k), *eq, v.clone())).collect())
+    }
+
     /// One field that must have one value.
     pub fn one(field: &str, value: &str) -> Self {
         FieldSelector(vec![(field.to_string(), true, value.to_string())])

@@ -35,7 +35,10 @@ impl ApiServer {
         options: &CreateOptions,
     ) -> Result<ObjRef, Status> {
         self.count_request();
-        self.create_noting(cx, object, options, true)
+        let shown = object.kind_id();
+        let (cx, object) = self.for_storage(cx, object)?;
+        let made = self.create_noting(&cx, object, options, true)?;
+        Ok(self.shown(shown, made))
     }
 
     /// [`ApiServer::create`] for who keeps track of fields itself.
@@ -57,7 +60,7 @@ impl ApiServer {
     ) -> Result<ObjRef, Status> {
         object.metadata_mut().managed_fields = None;
         let kind = self.kind(object.kind_id());
-        let strategy = self.strategy(kind.id);
+        let strategy = self.rules(cx, &kind);
         let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
         if !kind.is_stored() {
             return self.answer(&kind, &scx, object, options.namespace);
@@ -74,6 +77,7 @@ impl ApiServer {
         strategy.prepare_create(&scx, &mut *object);
         let mut errors = strategy::meta_errors(&kind, strategy.name_rule(), object.metadata());
         errors.extend(strategy.validate(&scx, &*object));
+        errors.extend(strategy.validate_new(&scx, &*object));
         if !errors.is_empty() {
             return Err(Status::invalid(&kind, object.name(), errors));
         }

@@ -54,8 +54,20 @@ impl ApiServer {
         options: &DeleteOptions,
     ) -> Result<(ObjRef, bool), Status> {
         self.count_request();
+        let stored = self.storage_of(kind);
+        let gone = self.delete_stored(cx, (kind, stored), (namespace, name), options)?;
+        Ok((self.shown(kind, gone.0), gone.1))
+    }
+
+    fn delete_stored(
+        &self,
+        cx: &RequestCx,
+        (shown, kind): (KindId, KindId),
+        (namespace, name): (&str, &str),
+        options: &DeleteOptions,
+    ) -> Result<(ObjRef, bool), Status> {
         let old =
-            self.store().get(kind, namespace, name).ok_or_else(|| self.not_found(kind, name))?;
+            self.store().get(kind, namespace, name).ok_or_else(|| self.not_found(shown, name))?;
         let kind = self.kind(kind);
         check_preconditions(&kind, &old, options)?;
         let strategy = self.strategy(kind.id);

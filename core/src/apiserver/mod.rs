@@ -23,6 +23,8 @@ pub mod rest;
 pub mod strategy;
 pub mod table;
 mod update;
+mod versions;
+mod webhooks;
 
 use std::{
     cell::{Cell, Ref, RefCell},
@@ -66,6 +68,8 @@ pub struct RequestCx {
     pub manager: Rc<str>,
     /// Whether everything is done but the storing.
     pub dry_run: bool,
+    /// The kind that the request speaks of, where that is not the one that is stored.
+    pub version: Option<KindId>,
     /// What is done with fields that a kind does not have, in patches.
     pub validation: FieldValidation,
     /// `Warning:` headers for the client.
@@ -80,6 +84,7 @@ impl RequestCx {
             trusted: false,
             manager: manager.into(),
             dry_run: false,
+            version: None,
             validation: FieldValidation::Warn,
             warnings: Rc::default(),
         }
@@ -214,7 +219,7 @@ mod tests {
     use serde_json::json;
 
     /// An API server with the namespace `default`, and a request to it.
-    pub fn api() -> (ApiServer, RequestCx) {
+    pub(in crate::apiserver) fn api() -> (ApiServer, RequestCx) {
         let api = ApiServer::new(&Sim::new(1, Time::from_secs(1_700_000_000)));
         let user = User::new("admin", ["system:masters"]);
         let cx = RequestCx::new(user, "test");

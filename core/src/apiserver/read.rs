@@ -52,7 +52,10 @@ impl ApiServer {
     /// One object. Errors: NotFound.
     pub fn get(&self, kind: KindId, namespace: &str, name: &str) -> Result<ObjRef, Status> {
         self.count_request();
-        self.store().get(kind, namespace, name).ok_or_else(|| self.not_found(kind, name))
+        let found = self.store().get(self.storage_of(kind), namespace, name);
+        let found = found.ok_or_else(|| self.not_found(kind, name))?;
+        self.convertible(kind)?;
+        Ok(self.shown(kind, found))
     }
 
     /// Objects of a kind, sorted by namespace and name; of one namespace, or of all.
@@ -64,17 +67,20 @@ impl ApiServer {
         options: &ListOptions,
     ) -> Result<Vec<ObjRef>, Status> {
         self.count_request();
+        let stored = self.storage_of(kind);
+        let options = &self.stored_fields(kind, options)?;
         if let (Some(name), Some(ns)) = (options.fields.required("metadata.name"), namespace) {
-            let one = self.store().get(kind, ns, name);
-            return Ok(one.into_iter().filter(|o| self.selects(options, &**o)).collect());
+            let one = self.store().get(stored, ns, name);
+            let one = one.into_iter().filter(|o| self.selects(options, &**o)).collect();
+            return self.all_shown(kind, one);
         }
-        let mut objects = self.store().list(kind, namespace);
+        let mut objects = self.store().list(stored, namespace);
         if options.labels.is_everything() && options.fields.is_everything() {
-            return Ok(objects);
+            return self.all_shown(kind, objects);
         }
-        self.check_fields(kind, options)?;
+        self.check_fields(stored, options)?;
         objects.retain(|o| self.selects(options, &**o));
-        Ok(objects)
+        self.all_shown(kind, objects)
     }
 
     /// Whether options select an object.
@@ -115,12 +121,16 @@ impl ApiServer {
         since: Option<u64>,
     ) -> Result<WatchStream, Status> {
         self.count_request();
-        self.check_fields(kind, options)?;
+        let shown = kind;
+        let kind = self.storage_of(kind);
+        let options = self.stored_fields(shown, options)?;
+        self.check_fields(kind, &options)?;
         let (sender, events) = channel();
         let filter = Filter {
             api: self.clone(),
+            shown,
             namespace: namespace.map(str::to_string),
-            options: options.clone(),
+            options,
             known: RefCell::default(),
         };
         if let Some(since) = since {
@@ -150,6 +160,8 @@ impl ApiServer {
 /// Turns changes into what one watch sees of them.
 struct Filter {
     api: ApiServer,
+    /// The kind that the watcher asked for.
+    shown: KindId,
     namespace: Option<String>,
     options: ListOptions,
     /// uids of objects that the watcher knows as matching.
@@ -200,6 +212,6 @@ impl Filter {
         } else {
             known.remove(uid);
         }
-        Some(WatchEvent { op, object: change.object.clone() })
+        Some(WatchEvent { op, object: self.api.shown(self.shown, change.object.clone()) })
     }
 }

@@ -44,13 +44,15 @@ impl ApiServer {
         sub: Subresource,
     ) -> Result<ObjRef, Status> {
         self.count_request();
+        let shown = object.kind_id();
+        let (cx, object) = self.for_storage(cx, object)?;
         let kind = self.kind(object.kind_id());
         let old = self
             .store()
             .get(kind.id, object.namespace(), object.name())
-            .ok_or_else(|| Status::not_found(&kind, object.name()))?;
+            .ok_or_else(|| self.not_found(shown, object.name()))?;
         check_uid(&kind, old.metadata(), object.metadata())?;
-        self.replace(cx, &kind, &old, object, sub)
+        Ok(self.shown(shown, self.replace(&cx, &kind, &old, object, sub)?))
     }
 
     /// Changes an object by a patch. Errors: NotFound, Conflict (if the patch names a resource
@@ -74,14 +76,16 @@ impl ApiServer {
                  application/apply-patch+yaml",
             ));
         }
+        let stored = self.kind(kind.storage());
         let mut last = Status::modified(&kind, key.1);
         for _ in 0..PATCH_ATTEMPTS {
             let old = self
                 .store()
-                .get(kind.id, key.0, key.1)
+                .get(stored.id, key.0, key.1)
                 .ok_or_else(|| Status::not_found(&kind, key.1))?;
+            let shown = self.shown(kind.id, old.clone());
             let document =
-                if names_managers(patch.1) { self.full_value(&*old) } else { old.to_value() };
+                if names_managers(patch.1) { self.full_value(&*shown) } else { shown.to_value() };
             let patched = patch::apply(&kind, patch.0, document, patch.1.clone())
                 .map_err(|error| unprocessable(&kind, key.1, error))?;
             let new = self.read_patched(cx, &kind, patched, patch)?;
@@ -96,9 +100,10 @@ impl ApiServer {
                     FieldError::invalid_str("metadata.name", new.name(), "field is immutable");
                 return Err(Status::invalid(&kind, key.1, vec![error]));
             }
-            match self.replace(cx, &kind, &old, new, sub) {
+            let (cx, new) = self.for_storage(cx, new)?;
+            match self.replace(&cx, &stored, &old, new, sub) {
                 Err(error) if error.is_conflict() => last = error,
-                other => return other,
+                other => return other.map(|object| self.shown(kind.id, object)),
             }
         }
         Err(last)
@@ -170,7 +175,7 @@ impl ApiServer {
         (sub, moved): (Subresource, bool),
     ) -> Result<ObjRef, Status> {
         check_preconditions(kind, old.metadata(), new.metadata())?;
-        let strategy = self.strategy(kind.id);
+        let strategy = self.rules(cx, kind);
         let scx = StrategyCx { api: self, request: cx, now: self.sim().now() };
         keep_system_metadata(new.metadata_mut(), old.metadata());
         match sub {
@@ -266,8 +271,9 @@ impl ApiServer {
         name: &str,
     ) -> Result<(ObjRef, (i32, i32, String)), Status> {
         self.count_request();
+        let stored = self.storage_of(kind);
         let object =
-            self.store().get(kind, namespace, name).ok_or_else(|| self.not_found(kind, name))?;
+            self.store().get(stored, namespace, name).ok_or_else(|| self.not_found(kind, name))?;
         let scale = self.strategy(kind).scale(&*object).ok_or_else(|| {
             Status::new(404, "NotFound", "the server could not find the requested resource")
         })?;
@@ -287,7 +293,7 @@ impl ApiServer {
         let mut new = old.boxed_clone();
         new.metadata_mut().resource_version = version.map(str::to_string);
         self.strategy(kind).set_scale(&mut *new, replicas);
-        let kind = self.kind(kind);
+        let kind = self.kind(self.storage_of(kind));
         let stored = self.replace_tracked(cx, &kind, &old, new, (Subresource::Main, false))?;
         if !cx.dry_run && !std::rc::Rc::ptr_eq(&stored, &old) {
             self.note_write(cx, "scale", Some(&old), &stored);

@@ -322,7 +322,8 @@ impl Client {
         sub: Subresource,
     ) -> Result<(ObjRef, bool), Status> {
         self.may("patch", kind, key, self.part(kind, sub))?;
-        if sub == Subresource::Main && self.api.store().get(kind, key.0, key.1).is_none() {
+        let stored = self.api.storage_of(kind);
+        if sub == Subresource::Main && self.api.store().get(stored, key.0, key.1).is_none() {
             self.may("create", kind, key, "")?;
         }
         self.api.apply(&self.cx, kind, key, config, (force, sub))
@@ -337,6 +338,14 @@ impl Client {
     pub fn managed_by(&self, manager: &str) -> Self {
         let mut cx = self.cx.clone();
         cx.manager = manager.into();
+        Client { api: self.api.clone(), cx }
+    }
+
+    /// The same client, whose writes are in another served version of their kind: rules that depend
+    /// on the version and managed fields follow it. What is written has the stored version's type.
+    pub fn speaking(&self, api_version: &str, kind: &str) -> Self {
+        let mut cx = self.cx.clone();
+        cx.version = self.api.kinds().by_kind(api_version, kind).map(|k| k.id);
         Client { api: self.api.clone(), cx }
     }
 

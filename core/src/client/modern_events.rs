@@ -41,7 +41,7 @@ impl ModernRecorder {
     /// A recorder for `controller` (`default-scheduler`), running as `instance`.
     pub fn new(client: &Client, controller: &str, instance: &str) -> Self {
         ModernRecorder {
-            client: client.clone(),
+            client: client.speaking("events.k8s.io/v1", "Event"),
             controller: controller.into(),
             instance: instance.into(),
             series: Rc::default(),

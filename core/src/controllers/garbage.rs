@@ -311,7 +311,7 @@ impl Controller for Collector {
 
     /// All kinds but events, of which there are many and which own nothing.
     fn kinds(&self) -> Vec<KindId> {
-        self.client.kinds().iter().map(|k| k.id).filter(|k| *k != Event::ID).collect()
+        self.client.kinds().stored().map(|k| k.id).filter(|k| *k != Event::ID).collect()
     }
 
     fn follows_new_kinds(&self) -> bool {

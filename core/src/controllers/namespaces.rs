@@ -45,7 +45,7 @@ struct Left {
 
 impl Namespaces {
     fn kinds_in_namespaces(&self) -> Vec<std::rc::Rc<Kind>> {
-        self.client.kinds().iter().filter(|k| k.namespaced).cloned().collect()
+        self.client.kinds().stored().filter(|k| k.namespaced).cloned().collect()
     }
 
     /// Deletes the content and says what is left of it.

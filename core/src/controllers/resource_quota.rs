@@ -82,7 +82,7 @@ impl Quotas {
         let spec = quota.spec.as_ref().unwrap_or(&none);
         let names: Vec<&String> = spec.hard.iter().flatten().map(|(name, _)| name).collect();
         let mut total: Usage = names.iter().map(|n| (n.to_string(), Amount::ZERO)).collect();
-        let kinds: Vec<_> = self.client.kinds().iter().cloned().collect();
+        let kinds: Vec<_> = self.client.kinds().stored().cloned().collect();
         for kind in kinds.iter().filter(|k| k.namespaced) {
             let mine: Vec<_> = names.iter().filter(|n| is_about(kind, n)).collect();
             if mine.is_empty() {

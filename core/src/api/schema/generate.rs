@@ -10,6 +10,7 @@ use std::{
 
 /// Groups whose kinds the server has or will have.
 const GROUPS: &[&str] = &[
+    "api/admissionregistration/v1",
     "api/apps/v1",
     "api/autoscaling/v1",
     "api/autoscaling/v2",
@@ -17,12 +18,17 @@ const GROUPS: &[&str] = &[
     "api/coordination/v1",
     "api/core/v1",
     "api/discovery/v1",
+    "api/events/v1",
+    "api/flowcontrol/v1",
     "api/networking/v1",
+    "api/node/v1",
     "api/policy/v1",
     "api/rbac/v1",
+    "api/resource/v1",
     "api/scheduling/v1",
     "api/storage/v1",
     "apimachinery/pkg/apis/meta/v1",
+    "kube_aggregator/pkg/apis/apiregistration/v1",
 ];
 
 /// A struct of the crate's source.
@@ -116,6 +122,7 @@ fn code(kind: &str) -> String {
             let path: Vec<_> = kind.split("::").collect();
             let group = match path.as_slice() {
                 ["crate", "api", group, ..] => group,
+                ["crate", "kube_aggregator", "pkg", "apis", group, ..] => group,
                 _ => "meta",
             };
             format!("{group}.{last}")
@@ -130,7 +137,11 @@ pub(in crate::api) fn collect() -> Vec<(String, Type)> {
     for group in GROUPS {
         for entry in fs::read_dir(source.join(group)).expect("a folder of the crate") {
             let text = fs::read_to_string(entry.expect("an entry").path()).unwrap_or_default();
-            let group = if group.starts_with("apimachinery") { "meta" } else { group };
+            let group = match *group {
+                "apimachinery/pkg/apis/meta/v1" => "meta",
+                "kube_aggregator/pkg/apis/apiregistration/v1" => "apiregistration",
+                own => own,
+            };
             if let Some(mut t) = read(group, &text) {
                 if group.ends_with("autoscaling/v2") {
                     t.group = "autoscaling/v2".into();

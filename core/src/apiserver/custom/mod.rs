@@ -1,8 +1,8 @@
 //! Custom resources: kinds that come and go with their CustomResourceDefinitions.
 //!
-//! A definition that is stored becomes a line of the table of kinds; what its schema, columns and
-//! subresources say is done by [`rules`]. Served is the version that is stored; versions that would
-//! have to be converted are not served.
+//! A definition that is stored becomes a line of the table of kinds for each served version; what the
+//! version's schema, columns and subresources say is done by [`rules`]. Objects are kept in one of the
+//! versions as long as the definition lives: the first storage version.
 //!
 //! Models `apiextensions-apiserver/pkg/controller/{status,establish,finalizer}` and
 //! `pkg/apiserver/customresource_handler.go`.
@@ -20,10 +20,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 pub use rules::Custom;
 
 use super::{
-    ApiServer, DeleteOptions, RequestCx, Subresource, User, strategy::DynStrategy, table::Column,
+    ApiServer, DeleteOptions, RequestCx, Subresource, User,
+    strategy::DynStrategy,
+    table::Column,
+    webhooks::{self, Hook},
 };
 use crate::{
-    api::{KindId, Object, Typed, kinds::DynamicKind, object::to_value},
+    api::{Kind, KindId, Object, Typed, kinds::DynamicKind, object::to_value},
     store::{Change, Op, Subscription},
 };
 
@@ -91,7 +94,6 @@ impl ApiServer {
 
     /// Makes the kind known and says so.
     fn establish(&self, crd: &CustomResourceDefinition) {
-        let Some(version) = storage(crd).filter(|v| v.served) else { return };
         let names = &crd.spec.names;
         let taken = {
             let kinds = self.kinds();
@@ -130,14 +132,47 @@ impl ApiServer {
             let text = "the initial names have been accepted";
             set("Established", true, "InitialNamesAccepted", text);
             status.accepted_names = Some(names.clone());
-            self.register(crd, version);
+            self.register_all(crd);
         }
         if new != *crd {
             let _ = self.update(&Self::own_request(), Box::new(new), Subresource::Status);
         }
     }
 
-    fn register(&self, crd: &CustomResourceDefinition, version: &CustomResourceDefinitionVersion) {
+    /// All versions become lines of the table of kinds, that in which objects are kept first.
+    fn register_all(&self, crd: &CustomResourceDefinition) {
+        let versions = &crd.spec.versions;
+        let known = self.kinds().home_of(&crd.spec.group, &crd.spec.names.plural).cloned();
+        let home = match &known {
+            Some(known) => versions.iter().find(|v| v.name == known.version),
+            None => storage(crd),
+        };
+        let Some(id) = home.map(|v| self.register(crd, v, None)).or(known.map(|k| k.id)) else {
+            return;
+        };
+        let named = |kind: &Kind| versions.iter().any(|v| v.served && v.name == kind.version);
+        let gone: Vec<KindId> = {
+            let kinds = self.kinds();
+            let all = kinds.iter().filter(|k| k.storage() == id && !named(k));
+            all.map(|k| k.id).collect()
+        };
+        let mut hidden = gone;
+        hidden.extend(home.filter(|h| !h.served).map(|_| id));
+        for other in versions.iter().filter(|v| home.is_none_or(|h| h.name != v.name)) {
+            let id = self.register(crd, other, Some(id));
+            hidden.extend((!other.served).then_some(id));
+        }
+        for id in hidden {
+            self.0.kinds.borrow_mut().remove_dynamic(id);
+        }
+    }
+
+    fn register(
+        &self,
+        crd: &CustomResourceDefinition,
+        version: &CustomResourceDefinitionVersion,
+        stored_as: Option<KindId>,
+    ) -> KindId {
         let names = &crd.spec.names;
         let parts = version.subresources.clone().unwrap_or_default();
         let subresources: &'static [&'static str] =
@@ -160,18 +195,9 @@ impl ApiServer {
             namespaced: crd.spec.scope == "Namespaced",
             categories: owned(&names.categories),
             subresources,
+            stored_as,
         };
-        let schema = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
-        let scale = parts.scale.as_ref().map(|s| {
-            let selector = s.label_selector_path.clone().unwrap_or_default();
-            (s.spec_replicas_path.clone(), s.status_replicas_path.clone(), selector)
-        });
-        let custom = Rc::new(Custom {
-            schema: schema.map(to_value).unwrap_or_default(),
-            status: parts.status.is_some(),
-            scale,
-            columns: self.columns(version),
-        });
+        let custom = Rc::new(self.rules_of(crd, version));
         let id = self.0.kinds.borrow_mut().add_dynamic(kind);
         let mut strategies = self.0.strategies.borrow_mut();
         let rules: Rc<dyn DynStrategy> = custom.clone();
@@ -180,6 +206,56 @@ impl ApiServer {
             None => strategies.push(rules),
         }
         self.0.customs.rules.borrow_mut().insert(id, custom);
+        id
+    }
+
+    fn rules_of(
+        &self,
+        crd: &CustomResourceDefinition,
+        version: &CustomResourceDefinitionVersion,
+    ) -> Custom {
+        let parts = version.subresources.as_ref();
+        let schema = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
+        let scale = parts.and_then(|p| p.scale.as_ref()).map(|s| {
+            let selector = s.label_selector_path.clone().unwrap_or_default();
+            (s.spec_replicas_path.clone(), s.status_replicas_path.clone(), selector)
+        });
+        let deprecated = version.deprecated.unwrap_or(false).then(|| {
+            let own = version.deprecation_warning.clone();
+            let (group, kind) = (&crd.spec.group, &crd.spec.names.kind);
+            let usual = || format!("{group}/{} {kind} is deprecated", version.name);
+            self.kept(&own.unwrap_or_else(usual))
+        });
+        Custom {
+            schema: schema.map(to_value).unwrap_or_default(),
+            status: parts.is_some_and(|p| p.status.is_some()),
+            scale,
+            columns: self.columns(version),
+            is_storage: version.storage,
+            deprecated,
+            converter: converter(crd),
+        }
+    }
+
+    /// The rules of the version of a custom resource that says which fields are kept.
+    pub(super) fn storage_rules(&self, kind: &Kind) -> Option<Rc<Custom>> {
+        let kinds = self.kinds();
+        let rules = self.0.customs.rules.borrow();
+        let own = kinds.all().filter(|k| k.storage() == kind.storage());
+        own.filter_map(|k| rules.get(&k.id)).find(|c| c.is_storage).cloned()
+    }
+
+    /// A text that is kept for good, each once.
+    fn kept(&self, text: &str) -> &'static str {
+        let mut names = self.0.customs.names.borrow_mut();
+        match names.get(text) {
+            Some(kept) => kept,
+            None => {
+                let kept: &'static str = Box::leak(text.to_string().into_boxed_str());
+                names.insert(text.to_string(), kept);
+                kept
+            }
+        }
     }
 
     fn columns(&self, version: &CustomResourceDefinitionVersion) -> Vec<(Column, String, String)> {
@@ -187,18 +263,9 @@ impl ApiServer {
             let age = Column { name: "Age", priority: 0 };
             return vec![(age, "date".into(), ".metadata.creationTimestamp".into())];
         };
-        let mut names = self.0.customs.names.borrow_mut();
-        let mut kept = |name: &str| match names.get(name) {
-            Some(kept) => *kept,
-            None => {
-                let text: &'static str = Box::leak(name.to_string().into_boxed_str());
-                names.insert(name.to_string(), text);
-                text
-            }
-        };
         let column = |c: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceColumnDefinition| {
             let priority = u8::from(c.priority.unwrap_or(0) > 0);
-            let column = Column { name: kept(&c.name), priority };
+            let column = Column { name: self.kept(&c.name), priority };
             (column, c.type_.clone(), c.json_path.clone())
         };
         columns.iter().map(column).collect()
@@ -236,16 +303,31 @@ impl ApiServer {
     }
 
     fn id_of(&self, crd: &CustomResourceDefinition) -> Option<KindId> {
-        let version = storage(crd)?;
         let kinds = self.kinds();
-        let found = kinds.by_resource(&crd.spec.group, &version.name, &crd.spec.names.plural)?;
-        Some(found.id)
+        kinds.home_of(&crd.spec.group, &crd.spec.names.plural).map(|k| k.id)
     }
 
     fn retire(&self, crd: &CustomResourceDefinition) {
-        if let Some(id) = self.id_of(crd) {
+        let Some(id) = self.id_of(crd) else { return };
+        let all: Vec<KindId> = {
+            let kinds = self.kinds();
+            kinds.iter().filter(|k| k.storage() == id).map(|k| k.id).chain([id]).collect()
+        };
+        for id in all {
             self.0.kinds.borrow_mut().remove_dynamic(id);
             self.0.customs.rules.borrow_mut().remove(&id);
         }
     }
+}
+
+/// Who converts between versions, if they are not the same.
+fn converter(crd: &CustomResourceDefinition) -> Option<Hook> {
+    let conversion = crd.spec.conversion.as_ref().filter(|c| c.strategy == "Webhook")?;
+    let client = conversion.webhook.as_ref()?.client_config.as_ref()?;
+    let service = client.service.clone().unwrap_or_default();
+    Some(Hook {
+        url: client.url.clone(),
+        service: (service.namespace, service.name, service.port.unwrap_or(webhooks::PORT)),
+        path: service.path.unwrap_or_default(),
+    })
 }

@@ -12,6 +12,7 @@ use crate::{
     apiserver::{
         strategy::{DynStrategy, NameRule, StrategyCx},
         table::{Column, RowCx},
+        webhooks::Hook,
     },
     sim::Time,
 };
@@ -26,6 +27,12 @@ pub struct Custom {
     pub scale: Option<(String, String, String)>,
     /// Columns besides the name: type and path of each.
     pub columns: Vec<(Column, String, String)>,
+    /// Whether this version says which fields are kept.
+    pub is_storage: bool,
+    /// What clients are told who use this version.
+    pub deprecated: Option<&'static str>,
+    /// Who is asked to convert between this version and others; nobody: they differ by name only.
+    pub converter: Option<Hook>,
 }
 
 fn rest(object: &dyn Object) -> Option<&Map<String, Value>> {
@@ -145,6 +152,10 @@ impl DynStrategy for Custom {
         errors
     }
 
+    fn validate_new(&self, _: &StrategyCx, _: &dyn Object) -> Vec<FieldError> {
+        Vec::new()
+    }
+
     fn validate_update(&self, _: &StrategyCx, _: &dyn Object, _: &dyn Object) -> Vec<FieldError> {
         Vec::new()
     }
@@ -179,7 +190,7 @@ impl DynStrategy for Custom {
     }
 
     fn deprecated(&self) -> Option<&'static str> {
-        None
+        self.deprecated
     }
 
     fn answer(&self, _: &StrategyCx, _: &mut dyn Object) -> Option<Result<(), Status>> {

@@ -1,7 +1,10 @@
 //! Who owns which fields of one object, and what applying does to that.
 //! Models `structured-merge-diff/merge/update.go` and `apimachinery/pkg/util/managedfields`.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -110,6 +113,24 @@ fn ignored(subresource: &str, has_status: bool) -> Set {
     out
 }
 
+/// An object before and after a write, in one of its versions.
+pub struct Side<'a> {
+    /// `autoscaling/v1`.
+    pub version: &'a str,
+    /// What it is to be taken for.
+    pub of: Type<'a>,
+    /// Before.
+    pub old: &'a Value,
+    /// After.
+    pub new: &'a Value,
+}
+
+impl Side<'_> {
+    fn changes(&self, ignored: &Set) -> walk::Comparison {
+        walk::compare(self.of, &strip(self.old), &strip(self.new)).without(ignored)
+    }
+}
+
 /// Why an apply was refused.
 #[derive(Debug)]
 pub enum Refused {
@@ -208,28 +229,34 @@ impl Managed {
         all.into_iter().map(entry).collect()
     }
 
-    /// Takes changed fields from everyone, and gone ones.
-    fn take(&mut self, taken: &Set, except: Option<&Manager>) {
+    /// Takes changed fields from everyone who wrote in this version, and gone ones.
+    fn take(&mut self, version: &str, taken: &Set, except: Option<&Manager>) {
         for (manager, owned) in &mut self.0 {
-            if Some(manager) != except {
+            if manager.version == version && Some(manager) != except {
                 owned.set = owned.set.difference(taken);
             }
         }
         self.0.retain(|_, owned| !owned.set.is_empty());
     }
 
-    /// Somebody wrote: what is different is theirs.
-    pub fn update(
-        &mut self,
-        of: Type,
-        (old, new): (&Value, &Value),
-        manager: Manager,
-        (time, has_status): (Time, bool),
-    ) {
+    /// The versions in which managers wrote.
+    pub fn versions(&self) -> BTreeSet<&str> {
+        self.0.keys().map(|m| m.version.as_str()).collect()
+    }
+
+    /// Somebody wrote: what is different is theirs. There is a side for each version in which somebody
+    /// wrote, the writer's among them.
+    pub fn update(&mut self, sides: &[Side], manager: Manager, (time, has_status): (Time, bool)) {
         let ignored = ignored(&manager.subresource, has_status);
-        let changes = walk::compare(of, &strip(old), &strip(new)).without(&ignored);
-        let mine = changes.modified.union(&changes.added);
-        self.take(&mine.union(&changes.removed), None);
+        let mut mine = Set::default();
+        for side in sides {
+            let changes = side.changes(&ignored);
+            let set = changes.modified.union(&changes.added);
+            self.take(side.version, &set.union(&changes.removed), None);
+            if side.version == manager.version {
+                mine = set;
+            }
+        }
         let mine = mine.difference(&system_fields());
         if mine.is_empty() {
             return;
@@ -280,13 +307,14 @@ impl Managed {
     }
 
     /// Lays what is applied over an object. The managers become those after it; the answer is the
-    /// merged object.
+    /// merged object. `other` shows an object in another version than the manager's.
     pub fn apply(
         &mut self,
         of: Type,
         (live, config): (&Value, &Value),
         manager: &Manager,
         (time, force, has_status): (Time, bool, bool),
+        other: Convert,
     ) -> Result<Value, Refused> {
         let ignored = ignored(&manager.subresource, has_status);
         let (live, config) = (strip(live), strip(config));
@@ -302,10 +330,16 @@ impl Managed {
         };
         let changes = walk::compare(of, &live, &merged).without(&ignored);
         let changed = changes.modified.union(&changes.added);
+        let elsewhere = changes_elsewhere(&after, &manager.version, (&live, &merged), other);
         let mut conflicts = Vec::new();
         let others = after.0.iter().filter(|(other, _)| *other != manager);
         for (other, owned) in others {
-            let both = owned.set.intersection(&changed);
+            let changed = match elsewhere.iter().find(|(version, ..)| *version == other.version) {
+                Some((_, changed, _)) => changed,
+                None if other.version == manager.version => &changed,
+                None => continue,
+            };
+            let both = owned.set.intersection(changed);
             let text = other.text();
             conflicts.extend(both.paths().into_iter().map(|path| (text.clone(), path)));
         }
@@ -320,7 +354,10 @@ impl Managed {
                 return Err(Refused::Conflicts(conflicts));
             }
         }
-        after.take(&changed.union(&changes.removed), Some(manager));
+        after.take(&manager.version, &changed.union(&changes.removed), Some(manager));
+        for (version, changed, removed) in &elsewhere {
+            after.take(version, &changed.union(removed), None);
+        }
         let set = set.difference(&system_fields());
         let moved = plain(&merged) != plain(&live);
         if let Some(owned) = after.0.get_mut(manager) {
@@ -339,6 +376,28 @@ impl Managed {
         self.0.len() == other.0.len()
             && self.0.iter().all(|(m, o)| other.0.get(m).is_some_and(|x| x.set == o.set))
     }
+}
+
+/// An object in another version, and what it is to be taken for: given to whoever asks for two of them
+/// (before and after a write). Not called for versions that are not served.
+pub type Convert<'a> = &'a dyn Fn(&str, (&Value, &Value), &mut dyn FnMut(Type, &Value, &Value));
+
+/// What changed and what was removed in the versions of other managers.
+fn changes_elsewhere(
+    managed: &Managed,
+    own: &str,
+    (live, merged): (&Value, &Value),
+    other: Convert,
+) -> Vec<(String, Set, Set)> {
+    let mut out = Vec::new();
+    for version in managed.versions().into_iter().filter(|v| *v != own) {
+        other(version, (live, merged), &mut |of, old, new| {
+            let changes = walk::compare(of, &strip(old), &strip(new));
+            let changed = changes.modified.union(&changes.added);
+            out.push((version.to_string(), changed, changes.removed));
+        });
+    }
+    out
 }
 
 /// Removes what a manager applied before, does not apply any more, and nobody else owns.

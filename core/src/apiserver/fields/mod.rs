@@ -11,7 +11,11 @@ pub mod set;
 pub mod types;
 pub mod walk;
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use serde_json::{Value, json};
 
@@ -20,7 +24,7 @@ use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, json, object::to_value},
     sim::Time,
 };
-use managers::{Managed, Manager, Operation};
+use managers::{Managed, Manager, Operation, Side};
 use types::{Type, blank};
 
 /// So many notes are kept of an object before they become sets.
@@ -36,9 +40,31 @@ const COMPLETED: &[&str] = &["Ingress", "PersistentVolumeClaim", "Pod", "Service
 struct Write {
     manager: Rc<str>,
     part: &'static str,
+    /// The kind in whose version it was written, where that is not the stored one.
+    version: Option<KindId>,
     time: Time,
     before: Option<ObjRef>,
     after: ObjRef,
+}
+
+/// An object before and after a write in one of its versions.
+struct State {
+    version: String,
+    kind: Rc<Kind>,
+    custom: Option<Value>,
+    old: Value,
+    new: Value,
+}
+
+impl State {
+    fn side(&self) -> Side<'_> {
+        Side {
+            version: &self.version,
+            of: Type::of_kind(&self.kind, self.custom.as_ref()),
+            old: &self.old,
+            new: &self.new,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -90,7 +116,8 @@ impl ApiServer {
         }
         let time = self.sim().now();
         if let (Some(last), Some(before)) = (track.writes.last_mut(), before) {
-            let same = last.part == part && last.manager == cx.manager;
+            let same =
+                last.part == part && last.manager == cx.manager && last.version == cx.version;
             if same && Rc::ptr_eq(&last.after, before) {
                 last.after = after.clone();
                 last.time = time;
@@ -101,7 +128,7 @@ impl ApiServer {
             self.fold(track, &self.kind(after.kind_id()));
         }
         let (manager, before, after) = (cx.manager.clone(), before.cloned(), after.clone());
-        track.writes.push(Write { manager, part, time, before, after });
+        track.writes.push(Write { manager, part, version: cx.version, time, before, after });
     }
 
     /// An object is gone.
@@ -128,6 +155,7 @@ impl ApiServer {
             return;
         }
         track.shown = None;
+        let own = kind.api_version();
         let custom = self.custom_schema(kind);
         let of = Type::of_kind(kind, custom.as_ref());
         let none = json!({});
@@ -143,22 +171,64 @@ impl ApiServer {
                 _ => before.to_value(),
             });
             let after = write.after.to_value();
+            let version = match write.version {
+                Some(shown) => self.kind(shown).api_version(),
+                None => own.clone(),
+            };
+            let mut versions: BTreeSet<String> =
+                track.base.versions().into_iter().map(str::to_string).collect();
+            versions.insert(version.clone());
+            versions.remove(&own);
+            let states: Vec<State> = versions
+                .into_iter()
+                .filter_map(|v| self.state(kind, v, (before.as_ref(), &after)))
+                .collect();
+            let mut sides: Vec<Side> = states.iter().map(State::side).collect();
+            let old = before.as_ref().unwrap_or(empty);
+            sides.push(Side { version: &own, of, old, new: &after });
             let manager = Manager {
                 operation: Operation::Update,
                 name: write.manager.to_string(),
                 subresource: write.part.to_owned(),
-                version: kind.api_version(),
+                version,
             };
-            let values = (before.as_ref().unwrap_or(empty), &after);
-            track.base.update(of, values, manager, (write.time, has_status(kind)));
+            track.base.update(&sides, manager, (write.time, has_status(kind)));
+            drop(sides);
             last = Some((write.after, after));
         }
+    }
+
+    /// A stored object before and after a write as a version shows it. `None` for a version that is
+    /// not served.
+    fn state(
+        &self,
+        stored: &Kind,
+        version: String,
+        (before, after): (Option<&Value>, &Value),
+    ) -> Option<State> {
+        let kind = self.kind_in(stored, &version)?;
+        let custom = self.custom_schema(&kind);
+        let empty = match Type::of_kind(&kind, custom.as_ref()) {
+            Type::Struct(known) => blank(known).clone(),
+            _ => json!({}),
+        };
+        let shown = |value: &Value| self.shown_value(&kind, value.clone());
+        let old = before.map_or(empty, shown);
+        let new = shown(after);
+        Some(State { version, kind, custom, old, new })
+    }
+
+    /// The version of a kind that has this name.
+    fn kind_in(&self, of: &Kind, version: &str) -> Option<Rc<Kind>> {
+        let kinds = self.kinds();
+        let mut all = kinds.iter().filter(|k| k.storage() == of.storage());
+        all.find(|k| k.api_version() == version).cloned()
     }
 
     fn managed(&self, object: &dyn Object) -> Managed {
         let mut tracks = self.0.fields.0.borrow_mut();
         let Some(track) = tracks.get_mut(&number(object)) else { return Managed::default() };
-        self.fold(track, &self.kind(object.kind_id()));
+        self.fold(track, &self.kind(self.storage_of(object.kind_id())));
         track.base.clone()
     }
 
@@ -167,7 +237,7 @@ impl ApiServer {
         let mut value = object.to_value();
         let mut tracks = self.0.fields.0.borrow_mut();
         let Some(track) = tracks.get_mut(&number(object)) else { return value };
-        self.fold(track, &self.kind(object.kind_id()));
+        self.fold(track, &self.kind(self.storage_of(object.kind_id())));
         let entries = track.shown.get_or_insert_with(|| track.base.entries());
         if let (false, Some(meta)) =
             (entries.is_empty(), value.get_mut("metadata").and_then(Value::as_object_mut))
@@ -201,7 +271,8 @@ impl ApiServer {
             let what = format!("{}/{}; {version}, Kind={name}", key.0, key.1);
             Status::new(500, "", format!("failed to create typed patch object ({what}): {why}"))
         })?;
-        let old = self.store().get(kind.id, key.0, key.1);
+        let stored_kind = self.kind(kind.storage());
+        let old = self.store().get(stored_kind.id, key.0, key.1);
         if old.is_none() && sub != Subresource::Main {
             return Err(Status::not_found(&kind, key.1));
         }
@@ -211,7 +282,7 @@ impl ApiServer {
         };
         let before = managed.clone();
         let live = match (&old, of) {
-            (Some(old), _) => old.to_value(),
+            (Some(old), _) => self.shown_value(&kind, old.to_value()),
             (None, Type::Struct(known)) => blank(known).clone(),
             (None, _) => json!({}),
         };
@@ -219,31 +290,56 @@ impl ApiServer {
         let has_status = has_status(&kind);
         if let (Some(_), true) = (&old, managed.0.is_empty()) {
             let manager = self.manager("before-first-apply", Operation::Update, &kind, sub);
-            managed.update(of, (&json!({}), &live), manager, (now, has_status));
+            let version = &manager.version.clone();
+            let side = Side { version, of, old: &json!({}), new: &live };
+            managed.update(&[side], manager, (now, has_status));
         }
         let manager = self.manager(&cx.manager, Operation::Apply, &kind, sub);
-        let merged = managed.apply(of, (&live, &config), &manager, (now, force, has_status));
+        let how = (now, force, has_status);
+        let merged = managed.apply(of, (&live, &config), &manager, how, &|version, pair, take| {
+            self.in_version(&kind, version, pair, take);
+        });
         let mut merged = merged.map_err(|refused| refused.status().about(&kind, key.1))?;
         if &*cx.manager == "kubectl" {
             note_last_applied(&mut merged, &config);
         }
         let (object, _) =
             self.read(kind.id, merged).map_err(|error| Status::bad_request(error.json))?;
+        let (cx, object) = self.for_storage(cx, object)?;
         let (stored, created) = match &old {
             Some(old) => {
                 let moved = !managed.same_but_times(&before);
-                (self.replace_tracked(cx, &kind, old, object, (sub, moved))?, false)
+                (self.replace_tracked(&cx, &stored_kind, old, object, (sub, moved))?, false)
             }
             None => {
                 let options = CreateOptions { namespace: key.0 };
-                (self.create_tracked(cx, object, &options)?, true)
+                (self.create_tracked(&cx, object, &options)?, true)
             }
         };
         if !cx.dry_run {
             let track = Track { base: managed, ..Track::default() };
             self.0.fields.0.borrow_mut().insert(number(&*stored), track);
         }
-        Ok((stored, created))
+        Ok((self.shown(kind.id, stored), created))
+    }
+
+    /// Documents of a kind as another of its versions shows them.
+    fn in_version(
+        &self,
+        kind: &Kind,
+        version: &str,
+        (old, new): (&Value, &Value),
+        take: &mut dyn FnMut(Type, &Value, &Value),
+    ) {
+        let Some(other) = self.kind_in(kind, version) else { return };
+        let stored = |value: &Value| match &kind.stored_as {
+            Some(stored) => (stored.conversion.to_storage)(value.clone()).unwrap_or_default(),
+            None => value.clone(),
+        };
+        let custom = self.custom_schema(&other);
+        let of = Type::of_kind(&other, custom.as_ref());
+        let shown = |value| self.shown_value(&other, stored(value));
+        take(of, &shown(old), &shown(new));
     }
 
     fn manager(&self, name: &str, operation: Operation, kind: &Kind, sub: Subresource) -> Manager {

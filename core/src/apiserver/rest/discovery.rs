@@ -5,13 +5,13 @@
 //!
 //! Models `apiserver/pkg/endpoints/discovery`.
 
-use std::{cmp::Reverse, rc::Rc};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
 use super::{Call, Response, page_not_found};
 use crate::{
-    api::{Kind, base64, kinds::KindTable},
+    api::{Kind, base64, kinds::KindTable, versions},
     sim::digest::sha256_bytes,
 };
 
@@ -95,12 +95,6 @@ fn subresource(kind: &Kind, name: &str) -> (String, &'static str, &'static str, 
     }
 }
 
-/// `v2` before `v1` before `v1beta1`.
-fn version_order(version: &str) -> (Reverse<bool>, Reverse<u32>, String) {
-    let number = version.trim_start_matches('v').parse::<u32>();
-    (Reverse(number.is_ok()), Reverse(number.unwrap_or(0)), version.to_owned())
-}
-
 /// Groups and their versions, in the order in which they are told.
 fn groups(kinds: &KindTable) -> Vec<(String, Vec<String>)> {
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
@@ -117,7 +111,7 @@ fn groups(kinds: &KindTable) -> Vec<(String, Vec<String>)> {
     }
     let place = |group: &str| GROUPS.iter().position(|g| *g == group).unwrap_or(GROUPS.len());
     found.sort_by_key(|(group, _)| (place(group), group.clone()));
-    found.iter_mut().for_each(|(_, versions)| versions.sort_by_key(|v| version_order(v)));
+    found.iter_mut().for_each(|(_, versions)| versions.sort_by_key(|v| versions::order(v)));
     found
 }
 
@@ -301,10 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_ordered_by_maturity_and_number() {
-        let mut versions = ["v1beta1", "v1", "v2"];
-        versions.sort_by_key(|v| version_order(v));
-        assert_eq!(versions, ["v2", "v1", "v1beta1"]);
+    fn the_table_of_parts_is_sorted() {
         assert!(PARTS.is_sorted_by_key(|p| (p.name, p.of)));
         let table = KindTable::default();
         for (version, kind, hash) in [

@@ -136,7 +136,8 @@ impl Call<'_> {
         }
         if how == "Exact" {
             let since = self.api.store().changes_since(version);
-            let changed = since.is_none_or(|c| c.iter().any(|change| change.kind == kind.id));
+            let changed =
+                since.is_none_or(|c| c.iter().any(|change| change.kind == kind.storage()));
             if changed {
                 return Err(expired(version, current));
             }

@@ -139,6 +139,11 @@ pub trait Strategy: 'static {
         Vec::new()
     }
 
+    /// What is wrong with an object only because it is new. Runs after [`Strategy::validate`].
+    fn validate_new(&self, _cx: &StrategyCx, _object: &Self::Object) -> Vec<FieldError> {
+        Vec::new()
+    }
+
     /// What is wrong with a change. Runs after [`Strategy::validate`] on the new object.
     fn validate_update(
         &self,
@@ -223,6 +228,7 @@ pub trait DynStrategy {
     fn spec_changed(&self, new: &dyn Object, old: &dyn Object) -> Option<bool>;
     fn name_rule(&self) -> NameRule;
     fn validate(&self, cx: &StrategyCx, object: &dyn Object) -> Vec<FieldError>;
+    fn validate_new(&self, cx: &StrategyCx, object: &dyn Object) -> Vec<FieldError>;
     fn validate_update(
         &self,
         cx: &StrategyCx,
@@ -285,6 +291,10 @@ impl<S: Strategy> DynStrategy for S {
 
     fn validate(&self, cx: &StrategyCx, object: &dyn Object) -> Vec<FieldError> {
         object.downcast().map(|o| Strategy::validate(self, cx, o)).unwrap_or_default()
+    }
+
+    fn validate_new(&self, cx: &StrategyCx, object: &dyn Object) -> Vec<FieldError> {
+        object.downcast().map(|o| Strategy::validate_new(self, cx, o)).unwrap_or_default()
     }
 
     fn validate_update(
@@ -425,7 +435,7 @@ pub fn for_kinds(kinds: &KindTable) -> Vec<Rc<dyn DynStrategy>> {
     kinds
         .iter()
         .map(|kind| {
-            let line = STRATEGIES.iter().find(|(id, _)| *id == kind.id);
+            let line = STRATEGIES.iter().find(|(id, _)| *id == kind.storage());
             line.map_or_else(|| plain.clone(), |(_, make)| make())
         })
         .collect()

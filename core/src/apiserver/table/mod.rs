@@ -145,13 +145,17 @@ impl ApiServer {
         if let Some(custom) = self.custom(kind) {
             return self.custom_table(&custom, objects);
         }
-        let printer = PRINTERS.iter().find(|(id, _)| *id == kind).map_or(&PLAIN, |(_, p)| p);
+        let stored = self.storage_of(kind);
+        let converted = (stored != kind).then(|| self.stored_forms(objects));
+        let read = converted.as_deref().unwrap_or(objects);
+        let printer = PRINTERS.iter().find(|(id, _)| *id == stored).map_or(&PLAIN, |(_, p)| p);
         let cx = RowCx { now: self.sim().now() };
         Table {
             columns: printer.columns.to_vec(),
-            rows: objects
+            rows: read
                 .iter()
-                .map(|o| Row { cells: (printer.row)(&cx, &**o), object: o.clone() })
+                .zip(objects)
+                .map(|(o, shown)| Row { cells: (printer.row)(&cx, &**o), object: shown.clone() })
                 .collect(),
         }
     }

@@ -163,7 +163,7 @@ fn connect(cx: &Cx, p: &Parsed) -> Option<Conn> {
 fn types(cx: &Cx, p: &Parsed) -> Vec<String> {
     let Some(conn) = connect(cx, p) else { return Vec::new() };
     let kinds = conn.client.kinds();
-    kinds.iter().map(|k| k.resource()).collect()
+    kinds.preferred().map(|k| k.resource()).collect()
 }
 
 fn names(cx: &Cx, p: &Parsed, resource: &str) -> Vec<String> {

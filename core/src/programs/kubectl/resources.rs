@@ -64,19 +64,21 @@ pub fn kind_for(conn: &Conn, word: &str) -> Result<Rc<Kind>, Error> {
     let name = name.to_lowercase();
     let kinds = conn.client.kinds();
     let fits = |kind: &&Rc<Kind>| kind.plural == name || kind.singular == name;
+    let short = |kind: &&Rc<Kind>| kind.short_names.iter().any(|s| *s == name);
     if let Some((version, group)) = rest.split_once('.') {
-        let exact = |k: &&Rc<Kind>| fits(k) && k.version == version && k.group == group;
-        if let Some(kind) = kinds.iter().find(exact) {
-            return Ok(kind.clone());
+        let exact = |k: &&Rc<Kind>| k.version == version && k.group == group;
+        let all: Vec<&Rc<Kind>> = kinds.iter().filter(exact).collect();
+        let found = all.iter().find(|k| fits(k)).or_else(|| all.iter().find(|k| short(k)));
+        if let Some(kind) = found {
+            return Ok((*kind).clone());
         }
     }
     // A group may be shortened from its end, as far as a dot.
     let in_group = |kind: &&Rc<Kind>| {
         rest.is_empty() || kind.group == rest || kind.group.starts_with(&format!("{rest}."))
     };
-    let short = |kind: &&Rc<Kind>| kind.short_names.iter().any(|s| *s == name);
-    let found = kinds.iter().find(|k| fits(k) && in_group(k));
-    let found = found.or_else(|| kinds.iter().find(|k| short(k) && in_group(k)));
+    let found = kinds.preferred().find(|k| fits(k) && in_group(k));
+    let found = found.or_else(|| kinds.preferred().find(|k| short(k) && in_group(k)));
     match (found, rest) {
         (Some(kind), _) => Ok(kind.clone()),
         (None, "") => {
@@ -108,7 +110,7 @@ fn kinds_for(conn: &Conn, word: &str) -> Result<Vec<Rc<Kind>>, Error> {
     for part in parts(word) {
         let category: Vec<Rc<Kind>> = {
             let kinds = conn.client.kinds();
-            kinds.iter().filter(|k| k.categories.iter().any(|c| *c == part)).cloned().collect()
+            kinds.preferred().filter(|k| k.categories.iter().any(|c| *c == part)).cloned().collect()
         };
         let found = if category.is_empty() { vec![kind_for(conn, part)?] } else { category };
         for kind in found {

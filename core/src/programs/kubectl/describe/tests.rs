@@ -151,6 +151,7 @@ fn a_pod_is_described_as_recorded() {
         "Successfully assigned default/web to node-2",
         json!({"reason": "Scheduled",
         "eventTime": "2026-11-21T04:33:43.000000Z", "reportingComponent": "default-scheduler",
+        "reportingInstance": "default-scheduler", "action": "Binding",
         "firstTimestamp": null, "lastTimestamp": null, "count": null}),
     );
     event(

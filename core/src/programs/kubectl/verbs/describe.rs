@@ -88,7 +88,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
 fn text(conn: &Conn, p: &Parsed, thing: &Thing) -> Result<String, Error> {
     let events = p.bool("show-events");
     let (namespace, name) = thing.key();
-    Ok(describe::describe(&conn.client, thing.kind.id, namespace, name, events)?)
+    Ok(describe::describe(&conn.client, thing.kind.storage(), namespace, name, events)?)
 }
 
 /// Objects whose names begin with what was given.
@@ -105,7 +105,7 @@ async fn by_prefix(
         // Upstream leaves events out here.
         let events = false;
         let (namespace, name) = (object.namespace(), object.name());
-        let text = describe::describe(&conn.client, item.kind.id, namespace, name, events)?;
+        let text = describe::describe(&conn.client, item.kind.storage(), namespace, name, events)?;
         cx.out(&format!("{text}\n\n")).await;
         any = true;
     }

@@ -83,7 +83,7 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
             && p.list("categories").iter().all(|c| k.categories.iter().any(|own| own == c))
     };
     let mut found: Vec<Rc<Kind>> =
-        conn.client.kinds().iter().filter(|k| fits(k)).cloned().collect();
+        conn.client.kinds().preferred().filter(|k| fits(k)).cloned().collect();
     match p.str("sort-by") {
         "name" => found.sort_by(|a, b| a.plural.cmp(&b.plural)),
         "kind" => found.sort_by(|a, b| a.kind.cmp(&b.kind)),

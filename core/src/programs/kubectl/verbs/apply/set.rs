@@ -232,7 +232,7 @@ impl ApplySet {
         let query = Query { selector, ..Query::default() };
         let kinds: Vec<Rc<Kind>> = {
             let table = conn.client.kinds();
-            table.iter().filter(|k| self.known.0.contains(&group_kind(k))).cloned().collect()
+            table.preferred().filter(|k| self.known.0.contains(&group_kind(k))).cloned().collect()
         };
         for kind in kinds {
             let namespaces: Vec<Option<&str>> = match kind.namespaced {
