@@ -12,6 +12,7 @@ use super::{
     NameRule, Strategy, StrategyCx,
     metadata::name_error,
     pod::{containers::one_of, defaults::text},
+    webhook,
 };
 use crate::{
     api::{FieldError, Path, object::to_value},
@@ -23,6 +24,46 @@ const DEEPEST: usize = 64;
 
 /// See the module.
 pub struct Definitions;
+
+/// Models `validateCustomResourceConversion`.
+fn check_conversion(
+    conversion: &CustomResourceConversion,
+    at: &Path,
+    errors: &mut Vec<FieldError>,
+) {
+    one_of(&conversion.strategy, &["None", "Webhook"], &at.child("strategy"), errors);
+    let client_at = at.child("webhookClientConfig");
+    let client = conversion.webhook.as_ref().and_then(|w| w.client_config.as_ref());
+    let reviews = conversion.webhook.as_ref().map(|w| w.conversion_review_versions.as_slice());
+    if conversion.strategy != "Webhook" {
+        let why = "should not be set when strategy is not set to Webhook";
+        if client.is_some() {
+            errors.push(FieldError::forbidden(client_at, why));
+        }
+        if reviews.is_some_and(|r| !r.is_empty()) {
+            errors.push(FieldError::forbidden(at.child("conversionReviewVersions"), why));
+        }
+        return;
+    }
+    match client.map(|c| (c, &c.url, &c.service)) {
+        None => {
+            let why = "required when strategy is set to Webhook";
+            errors.push(FieldError::required(client_at, why));
+        }
+        Some((_, Some(url), None)) => webhook::check_url(url, &client_at.child("url"), errors),
+        Some((_, None, Some(service))) => {
+            let port = service.port.unwrap_or(443);
+            let place = (&*service.namespace, &*service.name, service.path.as_deref(), port);
+            webhook::check_service(place, &client_at.child("service"), errors);
+        }
+        Some(_) => {
+            let why = "exactly one of url or service is required";
+            errors.push(FieldError::required(client_at, why));
+        }
+    }
+    let at = at.child("conversionReviewVersions");
+    webhook::check_review_versions(reviews.unwrap_or_default(), &["v1", "v1beta1"], &at, errors);
+}
 
 impl Strategy for Definitions {
     type Object = CustomResourceDefinition;
@@ -106,8 +147,7 @@ impl Strategy for Definitions {
         names(crd, &at.child("names"), &mut errors);
         versions(crd, &at.child("versions"), &mut errors);
         if let Some(conversion) = &spec.conversion {
-            let at = at.child("conversion");
-            one_of(&conversion.strategy, &["None"], &at.child("strategy"), &mut errors);
+            check_conversion(conversion, &at.child("conversion"), &mut errors);
         }
         errors
     }

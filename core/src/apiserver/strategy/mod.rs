@@ -41,6 +41,7 @@ mod statefulset;
 mod storageclass;
 #[cfg(test)]
 mod tests;
+mod webhook;
 mod workload;
 
 use std::{marker::PhantomData, rc::Rc};
