@@ -26,6 +26,8 @@ pub mod clusters;
 #[cfg(feature = "cluster")]
 pub mod controllers;
 #[cfg(feature = "cluster")]
+pub mod explain;
+#[cfg(feature = "cluster")]
 pub mod fabric;
 #[cfg(feature = "cluster")]
 pub mod kubelet;

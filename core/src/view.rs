@@ -3,7 +3,11 @@
 //! Rows are keyed by uid and sent as changes, so that a cluster of thousands of pods costs what
 //! changed and not what exists. Words (`STATUS`, reasons) are the ones kubectl prints.
 
+mod explain;
+
 use serde::{Deserialize, Serialize};
+
+pub use explain::{NodeVerdict, Placement, Reason, Step, Trace, Warning, Why};
 
 /// One change of the picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

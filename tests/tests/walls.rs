@@ -19,13 +19,17 @@ const WALLS: &[(&str, &[&str])] = &[
     ("client", &["api", "apiserver", "sim", "store"]),
     ("controllers", &["api", "client", "sim"]),
     ("scheduler", &["api", "client", "sim"]),
+    ("explain", &["api", "client", "scheduler", "sim", "view"]),
     ("fabric", &["sim"]),
     ("machine", &["fabric", "sim"]),
     ("runtime", &["api", "fabric", "machine", "sim"]),
     ("network", &["api", "client", "fabric", "sim"]),
     ("kubelet", &["api", "client", "fabric", "machine", "runtime", "sim"]),
     ("shell", &["fabric", "machine", "sim"]),
-    ("programs", &["api", "client", "clusters", "fabric", "machine", "runtime", "shell", "sim"]),
+    (
+        "programs",
+        &["api", "client", "clusters", "explain", "fabric", "machine", "runtime", "shell", "sim"],
+    ),
     ("lesson", &["api", "client", "machine", "sim", "view"]),
     ("checkers", &["*"]),
     ("cluster", &["*"]),
@@ -37,7 +41,7 @@ const WALLS: &[(&str, &[&str])] = &[
 const EXCEPTIONS: &[(&str, &str)] = &[
     // A fault is named in the protocol, since lessons and the page cause faults too; `sandbar` reads
     // its arguments into that same type and hands it to the clusters.
-    ("programs/sandbar.rs", "session"),
+    ("programs/sandbar/fault.rs", "session"),
 ];
 
 fn root() -> PathBuf {

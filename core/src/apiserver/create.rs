@@ -11,7 +11,8 @@ use crate::{
         FieldError, Kind, KindId, ObjRef, Object, Status, Typed, meta, names,
         schema::{self, TypeError},
     },
-    store::WriteError,
+    sim::trace::Did,
+    store::{By, WriteError},
 };
 use k8s_openapi::api::core::v1::Namespace;
 
@@ -93,10 +94,11 @@ impl ApiServer {
             return Ok(object.into_rc());
         }
         let name = object.name().to_string();
-        let stored = self.store().create(object).map_err(|error| match error {
-            WriteError::Exists => Status::already_exists(&kind, &name),
-            WriteError::Changed => Status::modified(&kind, &name),
-        })?;
+        let stored =
+            self.store().create(object, cx.by(Did::Changed)).map_err(|error| match error {
+                WriteError::Exists => Status::already_exists(&kind, &name),
+                WriteError::Changed => Status::modified(&kind, &name),
+            })?;
         if note {
             let said = said.map(|mut said| {
                 said.metadata_mut().uid.clone_from(&stored.metadata().uid);
@@ -203,7 +205,9 @@ impl ApiServer {
             let Some(current) = api.store().get(key.0, &key.1, &key.2) else { return };
             if current.metadata().resource_version == version {
                 api.forget_fields(&*current);
-                let _ = api.store().delete(&current, current.boxed_clone());
+                let actor: Rc<str> = "time to live".into();
+                let by = By { actor: &actor, did: Did::Changed };
+                let _ = api.store().delete(&current, current.boxed_clone(), by);
             } else {
                 api.expire(current, ttl);
             }

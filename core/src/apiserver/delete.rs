@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status},
-    sim::Time,
+    sim::{Time, trace::Did},
 };
 
 /// What happens to what an object owns.
@@ -101,7 +101,8 @@ impl ApiServer {
         if new.equals(&*old) {
             return Ok((old, false));
         }
-        let stored = self.store().update(&old, new).map_err(|_| Status::modified(&kind, name))?;
+        let stored = self.store().update(&old, new, cx.by(Did::Changed));
+        let stored = stored.map_err(|_| Status::modified(&kind, name))?;
         Ok((stored, false))
     }
 

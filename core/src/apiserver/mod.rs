@@ -41,8 +41,8 @@ pub use update::Subresource;
 
 use crate::{
     api::{Kind, KindId, KindTable, Status},
-    sim::Sim,
-    store::Store,
+    sim::{Sim, trace::Did},
+    store::{By, Store},
 };
 
 /// What is done with fields that a kind does not have (`--validate`).
@@ -66,6 +66,8 @@ pub struct RequestCx {
     pub trusted: bool,
     /// `kubectl-create`, `kube-controller-manager` …
     pub manager: Rc<str>,
+    /// Who is named where somebody asks what led to what: a user, or a part of the system.
+    pub actor: Rc<str>,
     /// Whether everything is done but the storing.
     pub dry_run: bool,
     /// The kind that the request speaks of, where that is not the one that is stored.
@@ -80,6 +82,7 @@ impl RequestCx {
     /// A request by `user`, on behalf of the program `manager`.
     pub fn new(user: User, manager: &str) -> Self {
         RequestCx {
+            actor: user.name.as_str().into(),
             user: Rc::new(user),
             trusted: false,
             manager: manager.into(),
@@ -100,6 +103,11 @@ impl RequestCx {
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
+    }
+
+    /// Who writes, for the store.
+    pub(crate) fn by(&self, did: Did) -> By<'_> {
+        By { actor: &self.actor, did }
     }
 
     /// Adds a warning, once.

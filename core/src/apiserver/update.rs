@@ -10,6 +10,7 @@ use crate::{
     api::{
         FieldError, Kind, KindId, ObjRef, Object, Status, Typed, gofmt, patch, patch::PatchType,
     },
+    sim::trace::Did,
     store::WriteError,
 };
 use k8s_openapi::{
@@ -224,7 +225,9 @@ impl ApiServer {
         if super::delete::is_finished(&*strategy, &*new) {
             return self.remove(&scx, &*strategy, old, new);
         }
-        self.store().update(old, new).map_err(|error| changed(kind, old.name(), error))
+        let did = if sub == Subresource::Status { Did::Status } else { Did::Changed };
+        let stored = self.store().update(old, new, cx.by(did));
+        stored.map_err(|error| changed(kind, old.name(), error))
     }
 
     fn check_update(
@@ -257,7 +260,8 @@ impl ApiServer {
         last: Box<dyn Object>,
     ) -> Result<ObjRef, Status> {
         let kind = self.kind(old.kind_id());
-        let gone = self.store().delete(old, last).map_err(|e| changed(&kind, old.name(), e))?;
+        let gone = self.store().delete(old, last, scx.request.by(Did::Changed));
+        let gone = gone.map_err(|e| changed(&kind, old.name(), e))?;
         self.forget_fields(&*gone);
         strategy.released(scx, &*gone);
         Ok(gone)
@@ -343,7 +347,8 @@ impl ApiServer {
         if cx.dry_run {
             return Ok(Box::new(new).into_rc());
         }
-        self.store().update(&old, Box::new(new)).map_err(|e| changed(&kind, pod, e))
+        let stored = self.store().update(&old, Box::new(new), cx.by(Did::Bound));
+        stored.map_err(|e| changed(&kind, pod, e))
     }
 }
 

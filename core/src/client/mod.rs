@@ -77,8 +77,24 @@ impl Client {
             Some(("node", node)) => User::node(node),
             _ => User::new(format!("system:{name}"), Vec::<String>::new()),
         };
-        let cx = RequestCx::new(user.authenticated(), name).trusted();
+        let mut cx = RequestCx::new(user.authenticated(), name).trusted();
+        cx.actor = match name.split_once(':') {
+            Some((_, node)) => format!("kubelet {node}").into(),
+            None => name.into(),
+        };
         Client { api: api.clone(), cx }
+    }
+
+    /// The same client for a part of a component, under whose name it is told what it did.
+    pub fn acting_as(&self, name: &str) -> Self {
+        let mut cx = self.cx.clone();
+        cx.actor = name.into();
+        Client { api: self.api.clone(), cx }
+    }
+
+    /// Which store it writes, in the simulation's records.
+    pub fn store_number(&self) -> u64 {
+        self.api.store().number()
     }
 
     /// A client for a component that runs in a pod: it acts for a service account, and is trusted.
@@ -111,6 +127,19 @@ impl Client {
     /// whether the user may do it. Errors: Forbidden.
     pub fn authorize(&self, wish: &Attributes) -> Result<(), Status> {
         self.api.authorize(&self.cx, wish)
+    }
+
+    /// Whether this client's user may read an object, there or not. Errors: Forbidden.
+    pub fn may_get(&self, kind: KindId, namespace: &str, name: &str) -> Result<(), Status> {
+        self.may("get", kind, (namespace, name), "")
+    }
+
+    /// An object as a revision left it, if that is not too long ago and the user may read it.
+    pub fn written(&self, revision: u64, (kind, ns, name): (KindId, &str, &str)) -> Option<ObjRef> {
+        self.may_get(kind, ns, name).ok()?;
+        let object = self.api.store().written(revision)?;
+        (object.kind_id() == kind && object.name() == name && object.namespace() == ns)
+            .then_some(object)
     }
 
     /// The same client, whose writes are dry runs.

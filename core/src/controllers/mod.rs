@@ -87,8 +87,10 @@ pub struct Manager {
 impl Manager {
     /// Starts every controller. `client` acts for `system:kube-controller-manager`.
     pub fn start(client: &Client) -> Self {
-        let running =
-            CONTROLLERS.iter().map(|(_, make)| framework::start(client, make(client))).collect();
+        let running = CONTROLLERS
+            .iter()
+            .map(|(name, make)| framework::start(client, make(&client.acting_as(name))))
+            .collect();
         Manager { _running: running }
     }
 }

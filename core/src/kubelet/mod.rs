@@ -34,7 +34,7 @@ mod worker;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::Ipv4Addr,
     rc::{Rc, Weak},
 };
@@ -49,7 +49,7 @@ use crate::{
     fabric::{Cidr, Endpoint},
     machine::Machine,
     runtime::{Container, Engine, EngineWatch, EventKind, PodLabels},
-    sim::{Sim, TaskHandle, TimerId},
+    sim::{Cause, Sim, TaskHandle, TimerId},
 };
 
 /// What a kubelet is started with.
@@ -151,7 +151,8 @@ struct Settings {
 /// Pods whose containers changed since the last relist.
 #[derive(Default)]
 struct Relist {
-    pending: BTreeSet<Uid>,
+    /// Each with what happened to it last.
+    pending: BTreeMap<Uid, Cause>,
     timer: Option<TimerId>,
     /// Where in the second this kubelet looks.
     phase: u64,
@@ -318,7 +319,7 @@ impl Inner {
             return;
         }
         let mut relist = self.relist.borrow_mut();
-        relist.pending.insert(uid.clone());
+        relist.pending.insert(uid.clone(), self.sim.cause());
         if relist.timer.is_some() {
             return;
         }
@@ -333,10 +334,10 @@ impl Inner {
                 relist.timer = None;
                 std::mem::take(&mut relist.pending)
             };
-            for uid in pending {
+            for (uid, cause) in pending {
                 let worker = me.workers.borrow().get(&uid).cloned();
                 if let Some(worker) = worker {
-                    me.kick(&worker);
+                    me.sim.under(cause, || me.kick(&worker));
                 }
             }
         }));

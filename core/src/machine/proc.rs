@@ -292,7 +292,9 @@ impl Proc {
         let args: Rc<[String]> = argv.into();
         *self.process.args.borrow_mut() = args.clone();
         self.default_signals();
-        Ok((program.run)(Proc { args, ..self.clone() }))
+        let proc = Proc { args, ..self.clone() };
+        self.sim().process_becomes(self.process.cause.get(), self.machine.begun(&proc));
+        Ok((program.run)(proc))
     }
 
     /// Runs something else beside the program in the same process; it ends with the process.

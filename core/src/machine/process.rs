@@ -14,7 +14,7 @@ use super::{
     fs::Who,
     signal::{ExitStatus, Signal},
 };
-use crate::sim::{Notify, TaskHandle, Time};
+use crate::sim::{Cause, Notify, TaskHandle, Time};
 
 #[derive(Default)]
 pub(super) struct Signals {
@@ -48,6 +48,10 @@ pub struct Process {
     pub(super) io: RefCell<Weak<Io>>,
     pub(super) signals: RefCell<Signals>,
     pub(super) written: Cell<usize>,
+    /// What it is among causes.
+    pub(super) cause: Cell<Cause>,
+    /// Why it ended, if that was not its own doing.
+    ended_for: Cell<Option<Cause>>,
     status: Cell<Option<ExitStatus>>,
     memory: Cell<u64>,
     cpu: Cell<u64>,
@@ -79,6 +83,8 @@ impl Process {
             io: RefCell::default(),
             signals: RefCell::default(),
             written: Cell::new(0),
+            cause: Cell::default(),
+            ended_for: Cell::new(None),
             status: Cell::new(None),
             memory: Cell::new(1 << 20),
             cpu: Cell::new(0),
@@ -115,6 +121,11 @@ impl Process {
     /// How it ended, if it has.
     pub fn status(&self) -> Option<ExitStatus> {
         self.status.get()
+    }
+
+    /// Why it ended, if it ended and not by its own doing.
+    pub fn ended_for(&self) -> Option<Cause> {
+        self.ended_for.get()
     }
 
     /// Bytes of memory it uses (what the program said with [`Process::set_memory`]).
@@ -184,6 +195,10 @@ impl Process {
         }
         self.status.set(Some(status));
         let Some(machine) = self.machine.upgrade() else { return };
+        let cause = machine.sim().cause();
+        if cause != self.cause.get() && !cause.is_none() {
+            self.ended_for.set(Some(machine.sim().keep_cause()));
+        }
         let threads = self.threads.take();
         let task = self.task.take();
         for task in threads.iter().chain(&task) {

@@ -11,6 +11,7 @@ use super::{
     Program, Run, Signal, SpawnError,
     fs::{self, Who, program_name},
 };
+use crate::sim::trace;
 
 /// Where commands are looked for when the environment has no PATH.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -54,8 +55,22 @@ impl Machine {
         let (program, argv) = self.find_program(&command.argv, &env, &cwd, who)?;
         (command.env, command.cwd, command.argv) = (Some(env), Some(cwd), argv);
         let proc = self.prepare(parent, command);
-        let run = (program.run)(proc.clone());
-        Ok(self.launch(proc, run))
+        let cause = self.sim.process_begins(self.begun(&proc));
+        proc.process.cause.set(cause);
+        Ok(self.sim.under(cause, || {
+            let run = (program.run)(proc.clone());
+            self.launch(proc, run)
+        }))
+    }
+
+    /// A process, for those who ask afterwards what led to what.
+    pub(super) fn begun(&self, proc: &Proc) -> trace::Process {
+        let terminal = match proc.io.get(0) {
+            Fd::Tty(tty) => tty.name().to_string(),
+            _ => String::new(),
+        };
+        let (pid, argv) = (proc.pid(), proc.args.clone());
+        trace::Process { machine: self.hostname(), pid, argv, terminal }
     }
 
     /// Makes a process without a program yet.
@@ -128,6 +143,7 @@ impl Machine {
 
     /// Takes an ended process out of the table.
     pub(super) fn forget(&self, process: &Process, status: ExitStatus) {
+        self.sim.process_ends(process.cause.get());
         if let Some(observer) = self.get::<ProcessObserver>() {
             (observer.ended)(process, status);
         }

@@ -30,6 +30,6 @@ later! {
     OPENSSL "openssl" "make keys and requests for certificates, look at certificates",
     PING "ping" "ask a host whether it is there",
     REDIS_CLI "redis-cli" "talk to a redis server",
-    SANDBAR "sandbar" "break things on purpose",
+    SANDBAR "sandbar" "break things on purpose, and ask why",
     WGET "wget" "download a page",
 }

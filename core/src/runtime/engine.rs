@@ -23,7 +23,7 @@ use super::{
 use crate::{
     fabric::{Cidr, Endpoint, Fabric},
     machine::{Machine, MachineSpec, MemoryTotal, ProgramFinder},
-    sim::{Notify, Sim},
+    sim::{Cause, Notify, Sim, trace},
 };
 
 /// Which engine it is.
@@ -207,6 +207,7 @@ impl Engine {
     }
 
     pub(super) fn tell(&self, event: EventKind, container: &Rc<Container>) {
+        let cause = self.record(event, container);
         container.changed.notify();
         self.0.changed.notify();
         let watchers: Vec<_> = {
@@ -214,7 +215,30 @@ impl Engine {
             all.retain(|w| w.strong_count() > 0);
             all.iter().filter_map(Weak::upgrade).collect()
         };
-        watchers.iter().for_each(|w| w(event, container));
+        self.0.sim.under(cause, || watchers.iter().for_each(|w| w(event, container)));
+    }
+
+    /// Notes what happened to a container of a pod, for those who ask afterwards.
+    fn record(&self, event: EventKind, container: &Container) -> Cause {
+        let pod = container.spec.pod.as_ref().filter(|pod| !pod.is_sandbox());
+        let Some(pod) = pod else { return self.0.sim.cause() };
+        let exited = event == EventKind::Die;
+        let what = match event {
+            EventKind::Create => "created",
+            EventKind::Start => "started",
+            EventKind::Die => "exited",
+            EventKind::Destroy => "removed",
+        };
+        let fact = trace::Container {
+            machine: self.machine().map(|m| m.hostname()).unwrap_or_default(),
+            namespace: pod.namespace.clone(),
+            pod: pod.pod.clone(),
+            uid: pod.uid.clone(),
+            container: pod.container.clone(),
+            what,
+            exit_code: exited.then(|| container.status().exit_code),
+        };
+        self.0.sim.record(trace::Fact::Container(Rc::new(fact)), true)
     }
 
     /// All containers, newest first.

@@ -170,9 +170,9 @@ impl Engine {
         let waiting = child.clone();
         let mut tasks = vec![self.sim().spawn(async move {
             let status = waiting.wait().await;
-            if let Some(engine) = engine.upgrade() {
-                Engine(engine).exited(&watched, status);
-            }
+            let Some(engine) = engine.upgrade().map(Engine) else { return };
+            let cause = waiting.process().ended_for().unwrap_or_else(|| engine.sim().cause());
+            engine.sim().clone().under(cause, || engine.exited(&watched, status));
         })];
         if let Some(limit) = container.spec.memory_limit {
             let machine = Rc::downgrade(&container.machine);

@@ -6,7 +6,7 @@
 //!
 //! Models `pkg/scheduler/backend/cache` and `framework.NodeInfo`.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::pods,
     api::{Object, object::to_value},
+    sim::Cause,
 };
 
 /// A pod, and what every plugin would otherwise work out again.
@@ -32,6 +33,8 @@ pub struct PodInfo {
     pub ports: Vec<(String, String, i32)>,
     /// Its (anti-)affinity to other pods.
     pub terms: Rc<Terms>,
+    /// Why it is to be looked at, while it waits.
+    pub cause: Cell<Cause>,
     /// Pods with equal groups are alike.
     group: Rc<str>,
 }
@@ -59,6 +62,7 @@ impl PodInfo {
             counted: resources::of_pod(pod, true),
             ports: host_ports(pod),
             terms: Rc::new(Terms::of(object.namespace(), affinity)),
+            cause: Cell::default(),
             group: group.into(),
             pod: pod.clone(),
         }
@@ -79,6 +83,7 @@ impl PodInfo {
             counted: self.counted.clone(),
             ports: self.ports.clone(),
             terms: self.terms.clone(),
+            cause: self.cause.clone(),
             group: self.group.clone(),
         }
     }

@@ -58,7 +58,7 @@ struct Inner {
     cache: RefCell<Cache>,
     queue: RefCell<Queue>,
     nominated: RefCell<Nominated>,
-    decisions: RefCell<Decisions>,
+    decisions: Rc<RefCell<Decisions>>,
     /// Where the next look at a large cluster's nodes starts.
     start: Cell<usize>,
     scheduled: Cell<bool>,
@@ -74,7 +74,7 @@ impl Scheduler {
             cache: RefCell::default(),
             queue: RefCell::default(),
             nominated: RefCell::default(),
-            decisions: RefCell::default(),
+            decisions: client.shared(|_| Rc::default()),
             start: Cell::new(0),
             scheduled: Cell::new(false),
             timer: Cell::new(None),
@@ -101,6 +101,13 @@ impl Scheduler {
     pub fn decision(&self, namespace: &str, pod: &str) -> Option<Rc<Decision>> {
         self.inner.decisions.borrow().get(&(namespace.into(), pod.into()))
     }
+}
+
+/// What a scheduler of this cluster decided about a pod last, if that is not too long ago.
+pub fn decision(client: &Client, namespace: &str, pod: &str) -> Option<Rc<Decision>> {
+    let decisions: Rc<RefCell<Decisions>> = client.shared(|_| Rc::default());
+    let found = decisions.borrow().get(&(namespace.into(), pod.into()));
+    found
 }
 
 impl Drop for Inner {
@@ -192,6 +199,8 @@ impl Inner {
         now: crate::sim::Time,
     ) {
         let info = Rc::new(PodInfo::new(pod));
+        let known = self.queue.borrow().get(&key).map(|w| w.info.cause.get()).unwrap_or_default();
+        info.cause.set(known.or(self.client.sim().cause()));
         // Prospects that were found before a restart.
         let prospect = pod.status.as_ref().and_then(|s| s.nominated_node_name.as_deref());
         self.nominated.borrow_mut().set(&info, prospect.filter(|n| !n.is_empty()));
@@ -213,8 +222,14 @@ impl Inner {
     }
 
     fn move_pods(&self, event: Event) {
-        let now = self.client.sim().now();
-        self.queue.borrow_mut().move_pods(now, |waiting| self.helps(waiting, event));
+        let (now, cause) = (self.client.sim().now(), self.client.sim().cause());
+        self.queue.borrow_mut().move_pods(now, |waiting| {
+            let helps = self.helps(waiting, event);
+            if helps && !cause.is_none() {
+                waiting.info.cause.set(cause);
+            }
+            helps
+        });
     }
 
     /// Sees to it that the next pod is tried, now or when its time comes.
@@ -251,6 +266,11 @@ impl Inner {
     fn schedule_one(&self) {
         let now = self.client.sim().now();
         let Some(waiting) = self.queue.borrow_mut().pop(now) else { return };
+        let cause = waiting.info.cause.get();
+        self.client.sim().under(cause, || self.try_pod(waiting, now));
+    }
+
+    fn try_pod(&self, waiting: Waiting, now: crate::sim::Time) {
         let pod = waiting.info.clone();
         let mut decision = Decision { at: now, ..Default::default() };
         match self.find_node(&pod, &mut decision) {

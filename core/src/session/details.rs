@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-const KUBECTL: &str = "/usr/bin/kubectl";
+/// What is on the machine.
+const PROGRAMS: &[&str] = &["kubectl", "sandbar"];
 const CONFIG: &str = "/root/.kube/config";
 
 /// The machine that looks things up.
@@ -31,7 +32,9 @@ impl Inspector {
         let sim = host.sim();
         let fs = Fs::new(sim.now());
         fs.add_basics(sim.now());
-        let _ = fs.install(KUBECTL, "kubectl", sim.now());
+        for program in PROGRAMS {
+            let _ = fs.install(&format!("/usr/bin/{program}"), program, sim.now());
+        }
         let env = BTreeMap::from(
             [("HOME", "/root"), ("PATH", "/usr/bin")].map(|(k, v)| (k.to_string(), v.to_string())),
         );
@@ -92,6 +95,8 @@ fn words(object: &ObjectRef, what: DetailKind) -> Vec<String> {
         DetailKind::Describe => vec!["kubectl", "describe", &both],
         DetailKind::Yaml => vec!["kubectl", "get", &both, "-o", "yaml"],
         DetailKind::Events => vec!["kubectl", "events", "--for", &both],
+        DetailKind::Why => vec!["sandbar", "why", &both],
+        DetailKind::Trace => vec!["sandbar", "trace", &both],
         DetailKind::Logs => {
             vec!["kubectl", "logs", name, "--all-containers", "--prefix", "--tail=200"]
         }

@@ -34,6 +34,16 @@ pub fn bring_about(current: &Current, fault: &Fault) -> Result<(), String> {
     Ok(())
 }
 
+/// A failure in words.
+pub fn told(fault: &Fault) -> String {
+    match fault {
+        Fault::KubeletStop { node } => format!("fault: the kubelet of {node} is stopped"),
+        Fault::KubeletStart { node } => format!("fault: the kubelet of {node} is started"),
+        Fault::ContainerKill { pod, .. } => format!("fault: a container of pod/{pod} is killed"),
+        Fault::ContainerLeak { pod, .. } => format!("fault: a container of pod/{pod} leaks"),
+    }
+}
+
 fn units(current: &Current, node: &str) -> Result<Rc<Units>, String> {
     let machine = current.get().and_then(|c| c.node(node)?.machine());
     machine.and_then(|m| m.get::<Units>()).ok_or_else(|| format!("there is no node {node:?}"))

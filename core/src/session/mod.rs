@@ -16,6 +16,8 @@ mod journal;
 mod picture;
 pub mod protocol;
 #[cfg(feature = "cluster")]
+mod questions;
+#[cfg(feature = "cluster")]
 mod rows;
 mod windows;
 #[cfg(feature = "cluster")]

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::view::{LessonView, ViewChange};
+use crate::view::{LessonView, Trace, ViewChange, Why};
 
 /// Something done to the sandbox from outside. Inputs are journalled with the simulated time at
 /// which they arrive, except where a variant says that it is a query.
@@ -97,6 +97,24 @@ pub enum Input {
         /// What is asked of it.
         what: DetailKind,
     },
+    /// Query: why an object is as it is, answered by [`Output::Why`].
+    Why {
+        /// The page's number for this request.
+        request: u64,
+        /// Which object.
+        object: ObjectRef,
+    },
+    /// Query: what led to an object and what it led to, answered by [`Output::Trace`].
+    Trace {
+        /// The page's number for this request.
+        request: u64,
+        /// Which object; it may be gone.
+        object: ObjectRef,
+        /// Levels below the object's own writes; all where nothing is said.
+        depth: Option<u32>,
+        /// Whether every step is wanted, mere changes of status too.
+        all: bool,
+    },
     /// Query: a file of the learner's host, answered by [`Output::File`].
     FileRead {
         /// Absolute path.
@@ -112,7 +130,14 @@ pub enum Input {
 impl Input {
     /// Whether this changes nothing and is left out of the journal.
     pub fn is_query(&self) -> bool {
-        matches!(self, Input::Detail { .. } | Input::FileRead { .. } | Input::FileList { .. })
+        matches!(
+            self,
+            Input::Detail { .. }
+                | Input::Why { .. }
+                | Input::Trace { .. }
+                | Input::FileRead { .. }
+                | Input::FileList { .. }
+        )
     }
 }
 
@@ -138,6 +163,10 @@ pub enum DetailKind {
     Events,
     /// The last 200 lines of a pod's log.
     Logs,
+    /// Why it is as it is, as `sandbar why` prints it.
+    Why,
+    /// What led to it and what it led to, as `sandbar trace` prints it.
+    Trace,
 }
 
 /// A failure brought about on purpose.
@@ -251,6 +280,20 @@ pub enum Output {
         request: u64,
         /// Text, or an error in words.
         text: Result<String, String>,
+    },
+    /// The answer to [`Input::Why`]: or why there is none, in words.
+    Why {
+        /// As asked.
+        request: u64,
+        /// The answer.
+        answer: Result<Box<Why>, String>,
+    },
+    /// The answer to [`Input::Trace`]: or why there is none, in words.
+    Trace {
+        /// As asked.
+        request: u64,
+        /// The answer.
+        answer: Result<Box<Trace>, String>,
     },
     /// One sentence for the person.
     Notice {

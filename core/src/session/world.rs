@@ -10,6 +10,7 @@ use super::{
     host::{HOME, LEARNER},
     picture::Picture,
     protocol::{Input, Output},
+    questions,
 };
 use crate::{
     client::directory::Directory,
@@ -19,7 +20,7 @@ use crate::{
     machine::Machine,
     network::Services,
     runtime::{Engine, EngineConfig, EngineKind, Registries, images},
-    sim::Sim,
+    sim::{Sim, trace::Fact},
     view::{ClusterView, RouteRow, ViewChange},
 };
 
@@ -100,9 +101,19 @@ impl World {
             Input::LessonHint { step } => self.coach.hint(step),
             Input::LessonGoto { step } => self.coach.goto(step, now),
             Input::Fault(fault) => {
-                if let Err(text) = faults::bring_about(&self.current, &fault) {
+                let cause = self.sim.record(Fact::Outside(faults::told(&fault).into()), true);
+                let done = self.sim.under(cause, || faults::bring_about(&self.current, &fault));
+                if let Err(text) = done {
                     self.push(Output::Notice { text });
                 }
+            }
+            Input::Why { request, object } => {
+                let answer = questions::why(&self.current, &object).map(Box::new);
+                self.push(Output::Why { request, answer });
+            }
+            Input::Trace { request, object, depth, all } => {
+                let answer = questions::trace(&self.current, &object, depth, all).map(Box::new);
+                self.push(Output::Trace { request, answer });
             }
             Input::Detail { request, object, what } => {
                 let server = self.current.get().map(|c| c.server()).unwrap_or_default();

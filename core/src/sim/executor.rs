@@ -10,6 +10,8 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use super::Cause;
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Handle on a task. Dropping it does not end the task.
@@ -55,6 +57,8 @@ impl Wake for TaskWaker {
 struct Slot {
     generation: u64,
     task: Option<Task>,
+    /// What it was begun for.
+    cause: Cause,
     waker: Waker,
     finished: Rc<Cell<bool>>,
 }
@@ -68,7 +72,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    pub fn spawn(&self, task: Task) -> TaskHandle {
+    pub fn spawn(&self, task: Task, cause: Cause) -> TaskHandle {
         self.generation.set(self.generation.get() + 1);
         let generation = self.generation.get();
         let mut slots = self.slots.borrow_mut();
@@ -76,7 +80,7 @@ impl Tasks {
         let finished = Rc::new(Cell::new(false));
         let waker =
             Waker::from(Arc::new(TaskWaker { index, generation, ready: self.ready.clone() }));
-        let slot = Slot { generation, task: Some(task), waker, finished: finished.clone() };
+        let slot = Slot { generation, task: Some(task), cause, waker, finished: finished.clone() };
         if index == slots.len() {
             slots.push(slot);
         } else {
@@ -116,8 +120,8 @@ impl Tasks {
         false
     }
 
-    /// Polls the task that has been ready longest; `false` if there is none.
-    pub fn poll_one(&self) -> bool {
+    /// Polls the task that has been ready longest, with its cause at hand; `false` if there is none.
+    pub fn poll_one(&self, current: &Cell<Cause>) -> bool {
         if !self.has_ready() {
             return false;
         }
@@ -125,6 +129,7 @@ impl Tasks {
         let taken = {
             let mut slots = self.slots.borrow_mut();
             let slot = &mut slots[index];
+            current.set(slot.cause);
             slot.task.take().map(|t| (t, slot.waker.clone(), slot.finished.clone()))
         };
         let Some((mut task, waker, finished)) = taken else { return true };

@@ -14,6 +14,7 @@ mod executor;
 mod race;
 mod time;
 mod timers;
+pub mod trace;
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,6 +28,7 @@ pub use executor::{TaskHandle, yield_now};
 pub use race::{Either, race};
 pub use time::Time;
 pub use timers::TimerId;
+pub use trace::Cause;
 
 /// Handle on the one clock, the one queue and the one source of randomness. Clones share them.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ struct Inner {
     tasks: executor::Tasks,
     rng: RefCell<fastrand::Rng>,
     steps: Cell<u64>,
+    trace: trace::Trace,
     /// The last reading in nanoseconds.
     read: Cell<u64>,
 }
@@ -60,6 +63,7 @@ impl Sim {
             tasks: executor::Tasks::default(),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             steps: Cell::new(0),
+            trace: trace::Trace::default(),
             read: Cell::new(0),
         }))
     }
@@ -76,7 +80,7 @@ impl Sim {
 
     /// Calls `f` at time `at` (at once, but not before this call returns, if that is past).
     pub fn at(&self, at: Time, f: impl FnOnce() + 'static) -> TimerId {
-        self.0.timers.borrow_mut().add(at.max(self.now()), Box::new(f))
+        self.0.timers.borrow_mut().add(at.max(self.now()), self.cause(), Box::new(f))
     }
 
     /// Calls `f` after `delay`.
@@ -92,7 +96,7 @@ impl Sim {
 
     /// Starts a task. It is first polled after this call returns.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) -> TaskHandle {
-        self.0.tasks.spawn(Box::pin(future))
+        self.0.tasks.spawn(Box::pin(future), self.cause())
     }
 
     /// Ends a task wherever it waits; what it owns is dropped. Does nothing if it has ended.
@@ -140,9 +144,15 @@ impl Sim {
     /// Runs everything due up to and including `until`, taking at most `budget` steps, and leaves
     /// the clock at `until` if it got there.
     pub fn advance(&self, until: Time, budget: u64) -> Advance {
+        let advance = self.run(until, budget);
+        self.0.trace.current.set(Cause::default());
+        advance
+    }
+
+    fn run(&self, until: Time, budget: u64) -> Advance {
         let mut steps = 0;
         while steps < budget {
-            if self.0.tasks.poll_one() {
+            if self.0.tasks.poll_one(&self.0.trace.current) {
                 steps += 1;
                 continue;
             }
@@ -152,6 +162,7 @@ impl Sim {
                 return Advance { steps, reached: true };
             };
             self.0.now.set(due.at.max(self.now()));
+            self.0.trace.current.set(due.cause);
             (due.call)();
             steps += 1;
         }

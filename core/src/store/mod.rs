@@ -21,9 +21,14 @@ use std::{
 pub use index::{IndexFn, IndexId};
 pub use subscribe::Subscription;
 
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Event};
+
 use crate::{
-    api::{KindId, ObjRef, Object},
-    sim::Sim,
+    api::{KindId, ObjRef, Object, Typed},
+    sim::{
+        Cause, Sim,
+        trace::{Did, Fact, Write},
+    },
 };
 
 /// From a change to those who watch it. A real watch takes about a millisecond.
@@ -60,6 +65,24 @@ pub struct Change {
     pub object: ObjRef,
     /// The object before the change.
     pub old: Option<ObjRef>,
+    /// The write's record: what those who react to the change do is done because of it.
+    pub cause: Cause,
+}
+
+impl Change {
+    /// An object that was there already, told as if it had just been added.
+    pub fn found(revision: u64, cause: Cause, kind: KindId, object: ObjRef) -> Self {
+        Change { revision, op: Op::Added, kind, object, old: None, cause }
+    }
+}
+
+/// Who writes, and what part of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    /// The component or user.
+    pub actor: &'a Rc<str>,
+    /// What a write does that neither begins nor ends an object.
+    pub did: Did,
 }
 
 /// Why a write was refused.
@@ -77,6 +100,8 @@ pub struct Store(Rc<Inner>);
 
 struct Inner {
     sim: Sim,
+    /// Which store it is, in records.
+    number: u64,
     revision: Cell<u64>,
     kinds: RefCell<Vec<BTreeMap<Key, ObjRef>>>,
     indexes: RefCell<index::Indexes>,
@@ -89,6 +114,7 @@ impl Store {
     pub fn new(sim: &Sim) -> Self {
         Store(Rc::new(Inner {
             sim: sim.clone(),
+            number: sim.number(),
             revision: Cell::new(1),
             kinds: RefCell::default(),
             indexes: RefCell::default(),
@@ -100,6 +126,11 @@ impl Store {
     /// The revision of the last change.
     pub fn revision(&self) -> u64 {
         self.0.revision.get()
+    }
+
+    /// Which store it is, in the simulation's records.
+    pub fn number(&self) -> u64 {
+        self.0.number
     }
 
     /// One object.
@@ -131,24 +162,34 @@ impl Store {
     }
 
     /// Adds an object; its namespace and name are its key.
-    pub fn create(&self, object: Box<dyn Object>) -> Result<ObjRef, WriteError> {
+    pub fn create(&self, object: Box<dyn Object>, by: By) -> Result<ObjRef, WriteError> {
         if self.get(object.kind_id(), object.namespace(), object.name()).is_some() {
             return Err(WriteError::Exists);
         }
-        Ok(self.commit(Op::Added, object, None))
+        Ok(self.commit(Op::Added, object, None, by))
     }
 
     /// Replaces an object if its revision is still that of `old`.
-    pub fn update(&self, old: &ObjRef, object: Box<dyn Object>) -> Result<ObjRef, WriteError> {
+    pub fn update(
+        &self,
+        old: &ObjRef,
+        object: Box<dyn Object>,
+        by: By,
+    ) -> Result<ObjRef, WriteError> {
         let current = self.current(old)?;
-        Ok(self.commit(Op::Modified, object, Some(current)))
+        Ok(self.commit(Op::Modified, object, Some(current), by))
     }
 
     /// Removes an object if its revision is still that of `old`. `last` is its final state, as
     /// watchers see it.
-    pub fn delete(&self, old: &ObjRef, last: Box<dyn Object>) -> Result<ObjRef, WriteError> {
+    pub fn delete(
+        &self,
+        old: &ObjRef,
+        last: Box<dyn Object>,
+        by: By,
+    ) -> Result<ObjRef, WriteError> {
         let current = self.current(old)?;
-        Ok(self.commit(Op::Deleted, last, Some(current)))
+        Ok(self.commit(Op::Deleted, last, Some(current), by))
     }
 
     fn current(&self, old: &ObjRef) -> Result<ObjRef, WriteError> {
@@ -158,7 +199,7 @@ impl Store {
             .ok_or(WriteError::Changed)
     }
 
-    fn commit(&self, op: Op, mut object: Box<dyn Object>, old: Option<ObjRef>) -> ObjRef {
+    fn commit(&self, op: Op, mut object: Box<dyn Object>, old: Option<ObjRef>, by: By) -> ObjRef {
         let revision = self.0.revision.get() + 1;
         self.0.revision.set(revision);
         object.metadata_mut().resource_version = Some(revision.to_string());
@@ -178,7 +219,8 @@ impl Store {
         }
         let new = (op != Op::Deleted).then_some(&object);
         self.0.indexes.borrow_mut().update(kind, &key, old.as_ref(), new);
-        let change = Change { revision, op, kind, object: object.clone(), old };
+        let cause = self.record(op, &key, (&object, old.as_ref()), revision, by);
+        let change = Change { revision, op, kind, object: object.clone(), old, cause };
         subscribe::publish(&self.0, &change);
         let change = Change { old: None, ..change }; // the log need not keep old states alive
         let mut log = self.0.log.borrow_mut();
@@ -187,6 +229,46 @@ impl Store {
         }
         log.push_back(change);
         object
+    }
+
+    /// Notes a write for those who ask afterwards. Events and leases only tell of what else
+    /// happened; they pass on the cause that led to them.
+    fn record(
+        &self,
+        op: Op,
+        key: &Key,
+        (new, old): (&ObjRef, Option<&ObjRef>),
+        revision: u64,
+        by: By,
+    ) -> Cause {
+        let (kind, sim) = (new.kind_id(), &self.0.sim);
+        if kind == Event::ID || kind == Lease::ID {
+            return sim.cause();
+        }
+        let ends = |o: &ObjRef| o.metadata().deletion_timestamp.is_some();
+        let did = match (op, old) {
+            (Op::Added, _) => Did::Created,
+            (Op::Deleted, _) => Did::Deleted,
+            (Op::Modified, Some(old)) if ends(new) && !ends(old) => Did::DeletionBegan,
+            (Op::Modified, _) => by.did,
+        };
+        let fact = Fact::Write(Write {
+            store: self.0.number,
+            kind: kind.0,
+            namespace: key.0.clone(),
+            name: key.1.clone(),
+            revision,
+            did,
+            by: by.actor.clone(),
+        });
+        sim.record(fact, did != Did::Status)
+    }
+
+    /// An object as a recent revision left it.
+    pub fn written(&self, revision: u64) -> Option<ObjRef> {
+        let log = self.0.log.borrow();
+        let place = log.binary_search_by_key(&revision, |change| change.revision).ok()?;
+        log.get(place).map(|change| change.object.clone())
     }
 
     /// Changes after `revision`, oldest first; `None` if that is too long ago.
@@ -203,7 +285,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::Typed, sim::Time};
+    use crate::sim::Time;
     use k8s_openapi::api::core::v1::ConfigMap;
 
     fn config(name: &str, value: &str) -> Box<ConfigMap> {
@@ -218,6 +300,8 @@ mod tests {
     fn writes_compare_revisions_and_watchers_see_them_in_order() {
         let sim = Sim::new(1, Time::from_secs(0));
         let store = Store::new(&sim);
+        let actor: Rc<str> = "test".into();
+        let by = By { actor: &actor, did: Did::Changed };
         let seen = Rc::new(RefCell::new(Vec::new()));
         let s = seen.clone();
         let sub = store.subscribe(&[ConfigMap::ID], move |c: &Change| {
@@ -232,14 +316,14 @@ mod tests {
                 .collect()
         };
         let index = store.add_index(ConfigMap::ID, by_value);
-        let a = store.create(config("a", "1")).unwrap();
-        assert_eq!(store.create(config("a", "1")).unwrap_err(), WriteError::Exists);
-        let a2 = store.update(&a, config("a", "2")).unwrap();
-        assert_eq!(store.update(&a, config("a", "3")).unwrap_err(), WriteError::Changed);
-        store.create(config("b", "2")).unwrap();
+        let a = store.create(config("a", "1"), by).unwrap();
+        assert_eq!(store.create(config("a", "1"), by).unwrap_err(), WriteError::Exists);
+        let a2 = store.update(&a, config("a", "2"), by).unwrap();
+        assert_eq!(store.update(&a, config("a", "3"), by).unwrap_err(), WriteError::Changed);
+        store.create(config("b", "2"), by).unwrap();
         assert_eq!(store.by_index(index, "2").len(), 2);
         assert_eq!(store.by_index(index, "1").len(), 0);
-        store.delete(&a2, a2.boxed_clone()).unwrap();
+        store.delete(&a2, a2.boxed_clone(), by).unwrap();
         assert!(seen.borrow().is_empty(), "watchers hear later, not inside the write");
         sim.advance(Time::from_secs(1), 1_000);
         let names: Vec<_> = seen.borrow().iter().map(|(op, n, _)| (*op, n.clone())).collect();
@@ -255,7 +339,7 @@ mod tests {
         assert_eq!(store.by_index(index, "2").len(), 1);
         assert_eq!(store.changes_since(store.revision() - 1).unwrap().len(), 1);
         drop(sub);
-        store.create(config("c", "2")).unwrap();
+        store.create(config("c", "2"), by).unwrap();
         sim.advance(Time::from_secs(2), 1_000);
         assert_eq!(seen.borrow().len(), 4, "a dropped subscription hears nothing more");
     }

@@ -12,6 +12,7 @@ use crate::{api::KindId, sim::Sim};
 type Handler = Rc<dyn Fn(&Change)>;
 
 struct Subscriber {
+    sim: Sim,
     handler: Handler,
     queue: RefCell<VecDeque<Change>>,
     scheduled: Cell<bool>,
@@ -58,7 +59,7 @@ fn schedule(sim: &Sim, subscriber: &Rc<Subscriber>) {
         let batch = subscriber.queue.take();
         for change in &batch {
             if subscriber.alive.get() {
-                (subscriber.handler)(change);
+                subscriber.sim.under(change.cause, || (subscriber.handler)(change));
             }
         }
     });
@@ -68,6 +69,7 @@ impl Store {
     /// Calls `handler` for every change of these kinds from now on, from the event loop.
     pub fn subscribe(&self, kinds: &[KindId], handler: impl Fn(&Change) + 'static) -> Subscription {
         let subscriber = Rc::new(Subscriber {
+            sim: self.0.sim.clone(),
             handler: Rc::new(handler),
             queue: RefCell::default(),
             scheduled: Cell::new(false),

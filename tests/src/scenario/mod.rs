@@ -13,10 +13,11 @@ pub mod world;
 
 use std::path::{Path, PathBuf};
 
-/// All scenario files below a folder, sorted by name.
+/// All scenario files below a folder, sorted by name: recordings of the real cluster (`reference`), our
+/// own that kubectl plays (`own`), and those of `sandbar`, which no real cluster has.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let list = |name: &str| std::fs::read_dir(folder.join(name)).expect("a folder of scenarios");
-    let all = ["reference", "own"].into_iter().flat_map(list);
+    let all = ["reference", "own", "sandbar"].into_iter().flat_map(list);
     let mut paths: Vec<PathBuf> = all
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|e| e == "scn"))

@@ -55,6 +55,8 @@ impl Default for Rules {
                 rule(r"\b\d{1,3}(\.\d{1,3}){3}\b", "<ip>"),
                 rule(r" *\(x\d+ over [0-9smhd]+\)", ""),
                 rule(r"\b[EIW]\d{4} [\d:.]+ +\d+ (\w+\.go):\d+\]", "<log> ${1}]"),
+                // As `sandbar` tells times.
+                rule(r"\b\d\d:\d\d:\d\d\.\d{3}\b", "<clock>"),
                 rule(r"https://(<ip>|[\w.-]+):\d+", "https://<server>"),
             ],
             age: Regex::new(r"(\d+d)?(\d+h)?(\d+m)?\d+s\b").expect("a pattern"),

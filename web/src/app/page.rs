@@ -136,6 +136,8 @@ impl Page {
             Output::View(changes) => self.view_changed(changes),
             Output::Lesson(view) => self.lesson_changed(*view),
             Output::Detail { request, text } => self.detail_answer(request, text),
+            // The drawer shows these as text; nothing asks for them as data yet.
+            Output::Why { .. } | Output::Trace { .. } => {}
             Output::Notice { text } => self.notice(text),
         }
     }

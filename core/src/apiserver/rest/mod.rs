@@ -48,7 +48,7 @@ use super::{
 };
 use crate::{
     api::{Kind, Status},
-    sim::Receiver,
+    sim::{Cause, Receiver, trace::Fact},
 };
 
 /// The largest body that is read (`MaxRequestBodyBytes`).
@@ -198,7 +198,7 @@ impl ApiServer {
             Err(status) => return respond(failure(&status, None)),
         };
         let call = Call { api: self, request, parameters, accept, cx };
-        match call.route() {
+        match self.sim().under(call.cause(), || call.route()) {
             Ok(Answer::Now(response)) => {
                 call.count(response.status);
                 respond(call.warned(response));
@@ -286,6 +286,18 @@ impl ApiServer {
 }
 
 impl Call<'_> {
+    /// A request that may write comes from outside, whatever the server does otherwise.
+    fn cause(&self) -> Cause {
+        if matches!(self.method(), "GET" | "HEAD" | "OPTIONS") {
+            return Cause::default();
+        }
+        let agent = self.request.header("user-agent").split(' ').next().unwrap_or_default();
+        let (method, path) = (self.method(), &self.request.path);
+        let text = format!("{method} {path} by {} {agent}", self.cx.user.name);
+        let (sim, text) = (self.api.sim(), text.trim_end());
+        sim.under(Cause::default(), || sim.record(Fact::Outside(text.into()), true))
+    }
+
     fn method(&self) -> &str {
         &self.request.method
     }

@@ -21,7 +21,7 @@ pub use queue::{Bucket, Key, Queue};
 
 use crate::{
     api::{KindId, Status, Typed},
-    client::{Change, Client, ListOptions, Op, Subscription},
+    client::{Change, Client, ListOptions, Subscription},
     sim::Sim,
 };
 
@@ -100,8 +100,7 @@ pub fn start(client: &Client, controller: Box<dyn Controller>) -> Running {
     for kind in kinds {
         let objects = client.list_any(kind, None, &ListOptions::default()).unwrap_or_default();
         for object in objects {
-            let change =
-                Change { revision: client.revision(), op: Op::Added, kind, object, old: None };
+            let change = Change::found(client.revision(), client.sim().cause(), kind, object);
             worker.controller.changed(&change, &worker.queue);
         }
     }
@@ -147,7 +146,16 @@ impl Worker {
 
     /// Works on one key; the next one waits for its turn in the event loop.
     fn step(self: &Rc<Self>) {
-        let Some(key) = self.queue.pop() else { return };
+        let Some((key, cause)) = self.queue.pop() else { return };
+        self.sim.under(cause, || self.work(key));
+        let throttled = self.controller.is_throttled();
+        let pause = if throttled { self.writes.take(self.sim.now()) } else { Duration::ZERO };
+        if !self.queue.is_empty() || !pause.is_zero() {
+            self.schedule(pause);
+        }
+    }
+
+    fn work(&self, key: Key) {
         match self.controller.reconcile(&key, &self.queue) {
             Ok(again) => {
                 self.queue.forget(&key);
@@ -156,11 +164,6 @@ impl Worker {
                 }
             }
             Err(_) => self.queue.retry(key),
-        }
-        let throttled = self.controller.is_throttled();
-        let pause = if throttled { self.writes.take(self.sim.now()) } else { Duration::ZERO };
-        if !self.queue.is_empty() || !pause.is_zero() {
-            self.schedule(pause);
         }
     }
 }

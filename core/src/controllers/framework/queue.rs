@@ -5,12 +5,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     rc::{Rc, Weak},
     time::Duration,
 };
 
-use crate::sim::{Sim, Time, TimerId};
+use crate::sim::{Cause, Sim, Time, TimerId};
 
 /// Namespace and name of the object to look at (empty namespace for cluster-scoped kinds).
 pub type Key = (Rc<str>, Rc<str>);
@@ -52,7 +52,8 @@ pub struct Queue(Rc<Inner>);
 struct Inner {
     sim: Sim,
     ready: RefCell<VecDeque<Key>>,
-    known: RefCell<BTreeSet<Key>>,
+    /// Keys that are ready, and why each is to be looked at.
+    known: RefCell<BTreeMap<Key, Cause>>,
     waiting: RefCell<BTreeMap<Key, (Time, TimerId)>>,
     failures: RefCell<BTreeMap<Key, u32>>,
     retries: Bucket,
@@ -127,10 +128,10 @@ impl Queue {
         self.0.failures.borrow_mut().remove(key);
     }
 
-    pub(super) fn pop(&self) -> Option<Key> {
+    pub(super) fn pop(&self) -> Option<(Key, Cause)> {
         let key = self.0.ready.borrow_mut().pop_front()?;
-        self.0.known.borrow_mut().remove(&key);
-        Some(key)
+        let cause = self.0.known.borrow_mut().remove(&key).unwrap_or_default();
+        Some((key, cause))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -140,10 +141,17 @@ impl Queue {
 
 impl Inner {
     fn add(&self, key: Key) {
-        if self.known.borrow_mut().insert(key.clone()) {
-            self.ready.borrow_mut().push_back(key);
-            (self.wake)();
+        let cause = self.sim.cause();
+        match self.known.borrow_mut().entry(key.clone()) {
+            Entry::Occupied(mut known) => {
+                let merged = known.get().or(cause);
+                known.insert(merged);
+                return;
+            }
+            Entry::Vacant(new) => drop(new.insert(cause)),
         }
+        self.ready.borrow_mut().push_back(key);
+        (self.wake)();
     }
 }
 
@@ -166,8 +174,8 @@ mod tests {
         let key: Key = ("a".into(), "b".into());
         queue.add(key.clone());
         queue.add(key.clone());
-        assert_eq!(queue.pop(), Some(key.clone()));
-        assert_eq!(queue.pop(), None);
+        assert_eq!(queue.pop().map(|(key, _)| key), Some(key.clone()));
+        assert!(queue.pop().is_none());
         queue.add_after(key.clone(), Duration::from_secs(5));
         queue.add_after(key.clone(), Duration::from_secs(2));
         queue.add_after(key.clone(), Duration::from_secs(9));

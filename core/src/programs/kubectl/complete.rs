@@ -31,8 +31,13 @@ pub fn complete(line: &CompleteCx) -> Vec<String> {
 
 /// Completions of the last of `words`, which are kubectl's arguments: for `minikube kubectl` too.
 pub fn words(line: &CompleteCx, words: &[String]) -> Vec<String> {
+    words_of(&verbs::ROOT, line, words)
+}
+
+/// The same for the arguments of another program that understands kubectl's flags.
+pub fn words_of(root: &'static Command, line: &CompleteCx, words: &[String]) -> Vec<String> {
     let Some((word, before)) = words.split_last() else { return Vec::new() };
-    let Ok(found) = find::find(&verbs::ROOT, &[verbs::GLOBAL], before) else { return Vec::new() };
+    let Ok(found) = find::find(root, &[verbs::GLOBAL], before) else { return Vec::new() };
     let command = found.command();
     let cx = Cx::new(line.proc.clone());
     let flags: Vec<&Flag> =

@@ -104,7 +104,7 @@ pub fn singular(resource: &str) -> String {
     single.unwrap_or_else(|| plural.strip_suffix('s').unwrap_or(plural).to_owned())
 }
 
-/// The kubectl command that shows the same.
+/// The command that shows the same.
 pub fn command(object: &ObjectRef, kind: DetailKind) -> String {
     let (one, name) = (singular(&object.resource), &object.name);
     let space = if object.namespace.is_empty() || object.namespace == "default" {
@@ -117,6 +117,8 @@ pub fn command(object: &ObjectRef, kind: DetailKind) -> String {
         DetailKind::Yaml => format!("kubectl get {one} {name} -o yaml{space}"),
         DetailKind::Events => format!("kubectl events --for {one}/{name}{space}"),
         DetailKind::Logs => format!("kubectl logs {name} --tail=200{space}"),
+        DetailKind::Why => format!("sandbar why {one}/{name}{space}"),
+        DetailKind::Trace => format!("sandbar trace {one}/{name}{space}"),
     }
 }
 
@@ -168,7 +170,7 @@ pub fn Drawer() -> Html {
             </header>
             <div class="drawer-tools">
                 <div class="tabs" role="tablist" aria-label="Sides of the object">
-                    { for [(DetailKind::Describe, "Describe"), (DetailKind::Yaml, "YAML"), (DetailKind::Events, "Events"), (DetailKind::Logs, "Logs")]
+                    { for [(DetailKind::Describe, "Describe"), (DetailKind::Yaml, "YAML"), (DetailKind::Events, "Events"), (DetailKind::Why, "Why"), (DetailKind::Trace, "Trace"), (DetailKind::Logs, "Logs")]
                         .into_iter().filter(|(kind, _)| is_pod || *kind != DetailKind::Logs).map(|(kind, name)| {
                             let (page, object, on) = (page.clone(), object.clone(), kind == detail.kind);
                             html! {
@@ -256,6 +258,7 @@ mod tests {
             name: "web".into(),
         };
         assert_eq!(command(&deploy, DetailKind::Yaml), "kubectl get deployment web -o yaml -n dev");
+        assert_eq!(command(&deploy, DetailKind::Trace), "sandbar trace deployment/web -n dev");
         assert_eq!(singular("ingresses.networking.k8s.io"), "ingress");
     }
 }

@@ -1,50 +1,35 @@
-//! `sandbar`: what no real cluster can do. So far: breaking things on purpose.
+//! `sandbar fault`: breaks things on purpose, in processes and services, never in API objects.
 
-use crate::{
-    clusters::Faults,
-    machine::{CompleteCx, Proc, Program},
-    session::protocol::Fault,
-};
-
-/// The program.
-pub static PROGRAM: Program = Program {
-    name: "sandbar",
-    summary: "break things on purpose",
-    run: |proc| Box::pin(main(proc)),
-    complete: Some(complete),
-};
-
-const HELP: &str = "\
-sandbar breaks things on purpose, to see how Kubernetes repairs them.
-
-Usage:
-  sandbar fault leak pod/NAME [-n NAMESPACE]        the pod's container leaks memory and turns slow
-  sandbar fault kill pod/NAME [-n NAMESPACE] [-c C] the container's first process gets SIGKILL
-  sandbar fault kubelet-stop NODE                   the node's kubelet dies and stays dead
-  sandbar fault kubelet-start NODE                  the node's kubelet is started again
-";
+use crate::{clusters::Faults, machine::Proc, session::protocol::Fault};
 
 const FAULTS: &[&str] = &["kill", "kubelet-start", "kubelet-stop", "leak"];
 
-async fn main(proc: Proc) -> i32 {
-    let args: Vec<&str> = proc.args()[1..].iter().map(String::as_str).collect();
+/// Runs `sandbar fault ARGS`.
+pub async fn run(proc: &Proc, args: &[String]) -> i32 {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let fault = match args.as_slice() {
-        [] | ["help" | "-h" | "--help", ..] => {
-            proc.print(HELP).await;
-            return 0;
-        }
-        ["fault", kind, rest @ ..] => parse(kind, rest),
-        [other, ..] => Err(format!("there is no command {other:?}; see sandbar --help")),
+        [] => Err("fault wants to know which; see sandbar --help".to_string()),
+        [kind, rest @ ..] => parse(kind, rest),
     };
     let done = fault.and_then(|fault| match proc.machine().get::<Faults>() {
         Some(faults) => (faults.0)(fault),
-        None => Err("sandbar works on your own machine only".into()),
+        None => Err("sandbar breaks things on your own machine only".into()),
     });
-    if let Err(error) = done {
-        proc.eprint(&format!("sandbar: {error}\n")).await;
-        return 1;
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            proc.eprint(&format!("sandbar: {error}\n")).await;
+            1
+        }
     }
-    0
+}
+
+/// What Tab offers after `sandbar fault`.
+pub fn complete(words: &[String]) -> Vec<String> {
+    match words.len() {
+        0 | 1 => FAULTS.iter().map(|f| f.to_string()).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn parse(kind: &str, rest: &[&str]) -> Result<Fault, String> {
@@ -76,14 +61,6 @@ fn parse(kind: &str, rest: &[&str]) -> Result<Fault, String> {
         "kubelet-start" => Fault::KubeletStart { node: node() },
         other => return Err(format!("there is no fault {other:?}; see sandbar --help")),
     })
-}
-
-fn complete(cx: &CompleteCx) -> Vec<String> {
-    match cx.words.len() {
-        0..=2 => vec!["fault".into(), "help".into()],
-        3 => FAULTS.iter().map(|f| f.to_string()).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]
