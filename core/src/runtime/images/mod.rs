@@ -4,6 +4,7 @@
 //! the tables here. What is in an image decides what its containers can do: a program that is not
 //! a file there can't be run.
 
+mod agnhost;
 mod base;
 mod databases;
 mod hello;
@@ -11,10 +12,12 @@ mod httpd;
 pub mod leak;
 mod nginx;
 mod node;
+mod perl;
 pub(crate) mod serving;
 mod system;
 #[cfg(test)]
 mod tests;
+mod tutorials;
 
 use super::ImageDef;
 use crate::machine::Program;
@@ -41,7 +44,9 @@ const FAMILIES: &[&[&ImageDef]] = &[
         &node::NODE,
         &node::NODE_ALPINE,
     ],
+    &[&agnhost::IMAGE, &perl::IMAGE],
     system::IMAGES,
+    tutorials::IMAGES,
 ];
 
 /// All images.
@@ -72,7 +77,10 @@ const fn flat<const N: usize>() -> [&'static ImageDef; N] {
 
 /// The programs that only images have, sorted by name.
 pub static PROGRAMS: &[&Program] = &[
+    &agnhost::PROGRAM,
+    &tutorials::ECHO_SERVER,
     &hello::PROGRAM,
+    &tutorials::HELLO_APP,
     &httpd::BUSYBOX,
     &httpd::APACHE,
     &databases::MONGO,
@@ -82,6 +90,7 @@ pub static PROGRAMS: &[&Program] = &[
     &system::NODE_ENTRYPOINT,
     &node::NPM,
     &system::PAUSE,
+    &perl::PROGRAM,
     &databases::REDIS,
 ];
 

@@ -142,7 +142,7 @@ fn files(cx: &LayerCx) {
     }
 }
 
-const fn layer(version: &'static str, size: u64) -> LayerDef {
+pub(super) const fn layer(version: &'static str, size: u64) -> LayerDef {
     LayerDef {
         id: "nginx",
         arg: version,
@@ -153,7 +153,7 @@ const fn layer(version: &'static str, size: u64) -> LayerDef {
 }
 
 /// What all nginx images have in common.
-const BASE: ImageDef = ImageDef {
+pub(super) const BASE: ImageDef = ImageDef {
     repository: "nginx",
     entrypoint: &["/docker-entrypoint.sh"],
     cmd: &["nginx", "-g", "daemon off;"],

@@ -249,7 +249,8 @@ fn runtime(cx: &LayerCx) {
     cx.program("/usr/local/bin/npm", "npm");
 }
 
-const RUNTIME: LayerDef = LayerDef {
+/// node in a Debian.
+pub(super) const RUNTIME: LayerDef = LayerDef {
     id: "node",
     arg: "20",
     size: 445_000_000,
@@ -264,7 +265,8 @@ const RUNTIME: LayerDef = LayerDef {
 const RUNTIME_SMALL: LayerDef =
     LayerDef { id: "node-alpine", size: 127_000_000, build: runtime, ..RUNTIME };
 
-const ENV: &[(&str, &str)] = &[
+/// Its environment.
+pub(super) const ENV: &[(&str, &str)] = &[
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
     ("NODE_VERSION", "20.18.0"),
     ("YARN_VERSION", "1.22.22"),
