@@ -11,3 +11,4 @@ pub mod api_bench;
 pub mod determinism;
 pub mod driver;
 pub mod scenario;
+pub mod schedule_bench;

@@ -27,6 +27,15 @@ const BENCHES: &[Bench] = &[
     Bench { name: "idle", native: &[&["idle"]], browser: true },
     Bench { name: "frames", native: &[], browser: true },
     Bench { name: "api", native: &[&["api"]], browser: false },
+    Bench {
+        name: "schedule",
+        native: &[
+            &["schedule", "plain", "100", "1000"],
+            &["schedule", "apart", "100", "1000"],
+            &["schedule", "plain", "5000", "30000"],
+        ],
+        browser: false,
+    },
     Bench { name: "requests", native: &[&["requests"]], browser: true },
 ];
 

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 type Labels = BTreeMap<String, String>;
 
 /// One requirement of a label selector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Requirement {
     Equals(String, String),
     NotEquals(String, String),
@@ -33,7 +33,7 @@ impl Requirement {
 }
 
 /// A label selector; the default one matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Selector {
     requirements: Vec<Requirement>,
     nothing: bool,

@@ -331,8 +331,15 @@ impl ApiServer {
             let why = format!("pod {pod} is already assigned to node {on:?}");
             return Err(Status::conflict(&kind, pod, &why));
         }
+        let gates = old_pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref());
+        if gates.is_some_and(|g| !g.is_empty()) {
+            let why = format!("pod {pod} has non-empty .spec.schedulingGates");
+            return Err(Status::conflict(&kind, pod, &why));
+        }
         let mut new = old_pod.clone();
         new.spec.get_or_insert_default().node_name = Some(node.to_string());
+        // What was a prospect is no prospect any more.
+        new.status.get_or_insert_default().nominated_node_name = None;
         let now = self.sim().now().to_meta();
         let generation = new.metadata.generation;
         let conditions = new.status.get_or_insert_default().conditions.get_or_insert_default();

@@ -83,7 +83,7 @@ fn placed(graph: &Graph, about: &[usize], pod: &Pod, node: &str, decided: bool) 
 
 fn placement(decision: &Decision) -> Placement {
     let node = |(name, verdict): (&String, &Verdict)| match verdict {
-        Verdict::Rejected { plugin, reasons } => NodeVerdict {
+        Verdict::Rejected { plugin, reasons, .. } => NodeVerdict {
             node: name.clone(),
             rejected_by: plugin.to_string(),
             reasons: reasons.clone(),
@@ -92,9 +92,10 @@ fn placement(decision: &Decision) -> Placement {
         Verdict::Scored { total, parts } => NodeVerdict {
             node: name.clone(),
             total: Some(*total),
-            scores: parts.iter().map(|(plugin, score)| (plugin.to_string(), *score)).collect(),
+            scores: parts.iter().map(|p| (p.plugin.to_string(), p.score * p.weight)).collect(),
             ..NodeVerdict::default()
         },
+        Verdict::Only => NodeVerdict { node: name.clone(), ..NodeVerdict::default() },
     };
     Placement {
         at_ms: decision.at.as_millis(),

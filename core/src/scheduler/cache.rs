@@ -1,22 +1,27 @@
 //! What the scheduler knows of nodes and the pods on them, kept up change by change.
 //!
-//! Pods that look alike to every plugin (namespace, labels, affinity, whether they are going) are
-//! counted as one group, so that counting the pods that a selector matches costs the number of
-//! groups and not of pods.
+//! Pods that selectors can't tell apart (namespace, labels, whether they are going) are one group, so
+//! that counting the pods that a selector matches costs the number of groups and not of pods; and what
+//! was counted once is kept up ([`super::tally`]).
 //!
 //! Models `pkg/scheduler/backend/cache` and `framework.NodeInfo`.
 
-use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
 use super::{
     resources::{self, Resources},
-    terms::Terms,
+    tally::{Domains, Sort, Tallies, Tally, Wishes},
+    terms::{Term, Terms},
 };
 use crate::{
-    api::pods,
-    api::{Object, object::to_value},
+    api::{Object, meta, pods},
+    client::Client,
     sim::Cause,
 };
 
@@ -54,9 +59,6 @@ impl PodInfo {
             group.push(',');
         }
         let affinity = pod.spec.as_ref().and_then(|s| s.affinity.as_ref());
-        if let Some(affinity) = affinity {
-            group.push_str(&to_value(affinity).to_string());
-        }
         PodInfo {
             requests: resources::of_pod(pod, false),
             counted: resources::of_pod(pod, true),
@@ -73,10 +75,24 @@ impl PodInfo {
         let same = self.pod.spec == pod.spec
             && self.pod.metadata.labels == pod.metadata.labels
             && self.pod.metadata.deletion_timestamp.is_some()
-                == pod.metadata.deletion_timestamp.is_some();
+                == pod.metadata.deletion_timestamp.is_some()
+            && !resources::may_differ(&self.pod, pod);
         if !same {
             return PodInfo::new(pod);
         }
+        self.with(pod)
+    }
+
+    /// The same pod on a node.
+    pub fn updated_placed(&self, pod: &Rc<Pod>) -> Self {
+        let labels = self.pod.metadata.labels == pod.metadata.labels;
+        if !labels || pod.metadata.deletion_timestamp.is_some() {
+            return PodInfo::new(pod);
+        }
+        self.with(pod)
+    }
+
+    fn with(&self, pod: &Rc<Pod>) -> Self {
         PodInfo {
             pod: pod.clone(),
             requests: self.requests.clone(),
@@ -86,6 +102,13 @@ impl PodInfo {
             cause: self.cause.clone(),
             group: self.group.clone(),
         }
+    }
+
+    /// Whether it and an earlier state of it are the same to every plugin.
+    pub fn counts_as(&self, other: &PodInfo) -> bool {
+        self.group == other.group
+            && Rc::ptr_eq(&self.terms, &other.terms)
+            && self.requests == other.requests
     }
 
     /// Its uid.
@@ -101,6 +124,11 @@ impl PodInfo {
     /// Its namespace.
     pub fn namespace(&self) -> &str {
         (&*self.pod as &dyn Object).namespace()
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_going(&self) -> bool {
+        self.pod.metadata.deletion_timestamp.is_some()
     }
 
     /// Its priority.
@@ -124,20 +152,18 @@ fn host_ports(pod: &Pod) -> Vec<(String, String, i32)> {
         .collect()
 }
 
-/// Pods on one node that are alike.
-#[derive(Clone, Debug)]
-pub struct Group {
-    /// One of them.
-    pub sample: Rc<PodInfo>,
-    /// How many.
-    pub count: i64,
-    /// Whether they are going.
-    pub going: bool,
+/// Pods that are alike, wherever they are.
+#[derive(Debug)]
+struct Group {
+    sample: Rc<PodInfo>,
+    by_node: BTreeMap<usize, i64>,
 }
 
 /// A node and what is on it.
 #[derive(Clone, Debug)]
 pub struct NodeInfo {
+    /// Its place in the cache.
+    pub place: usize,
     /// Its name.
     pub name: Rc<str>,
     /// The node.
@@ -150,23 +176,24 @@ pub struct NodeInfo {
     pub counted: Resources,
     /// Its pods, by uid.
     pub pods: BTreeMap<Rc<str>, Rc<PodInfo>>,
-    /// Its pods by likeness.
-    pub groups: BTreeMap<Rc<str>, Group>,
+    /// How many of its pods have ports of the node.
+    pub with_ports: usize,
     /// Images it has, with their sizes in bytes.
-    pub images: BTreeMap<String, i64>,
+    pub images: Rc<BTreeMap<String, i64>>,
 }
 
 impl NodeInfo {
-    fn new(node: &Rc<Node>) -> Self {
+    fn new(place: usize, node: &Rc<Node>) -> Self {
         let mut info = NodeInfo {
+            place,
             name: (&**node as &dyn Object).name().into(),
             node: node.clone(),
             allocatable: Resources::default(),
             requested: Resources::default(),
             counted: Resources::default(),
             pods: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            images: BTreeMap::new(),
+            with_ports: 0,
+            images: Rc::default(),
         };
         info.set_node(node);
         info
@@ -175,33 +202,25 @@ impl NodeInfo {
     fn set_node(&mut self, node: &Rc<Node>) {
         let status = node.status.as_ref();
         self.allocatable = Resources::of(status.and_then(|s| s.allocatable.as_ref()));
-        self.images = status
-            .and_then(|s| s.images.as_ref())
-            .into_iter()
-            .flatten()
-            .flat_map(|image| {
-                let size = image.size_bytes.unwrap_or(0);
-                image.names.iter().flatten().map(move |name| (name.clone(), size))
-            })
-            .collect();
+        let images = status.and_then(|s| s.images.as_ref()).into_iter().flatten();
+        let named = images.flat_map(|image| {
+            let size = image.size_bytes.unwrap_or(0);
+            image.names.iter().flatten().map(move |name| (name.clone(), size))
+        });
+        self.images = Rc::new(named.collect());
         self.node = node.clone();
     }
 
     /// A label's value.
     pub fn label(&self, key: &str) -> Option<&str> {
-        crate::api::meta::label(&self.node.metadata, key)
+        meta::label(&self.node.metadata, key)
     }
 
     /// Puts a pod on it.
     pub fn add(&mut self, info: Rc<PodInfo>) {
         self.requested.add(&info.requests);
         self.counted.add(&info.counted);
-        let group = self.groups.entry(info.group.clone()).or_insert_with(|| Group {
-            sample: info.clone(),
-            count: 0,
-            going: info.pod.metadata.deletion_timestamp.is_some(),
-        });
-        group.count += 1;
+        self.with_ports += usize::from(!info.ports.is_empty());
         self.pods.insert(info.uid().into(), info);
     }
 
@@ -210,72 +229,130 @@ impl NodeInfo {
         let info = self.pods.remove(uid)?;
         self.requested.sub(&info.requests);
         self.counted.sub(&info.counted);
-        if let Some(group) = self.groups.get_mut(&info.group) {
-            group.count -= 1;
-            if group.count <= 0 {
-                self.groups.remove(&info.group);
-            }
-        }
+        self.with_ports -= usize::from(!info.ports.is_empty());
         Some(info)
     }
 }
 
 /// All nodes.
-#[derive(Debug, Default)]
 pub struct Cache {
-    nodes: BTreeMap<Rc<str>, NodeInfo>,
+    client: Client,
+    /// Nodes at their places; a place stays with its node.
+    nodes: Vec<Option<NodeInfo>>,
+    places: BTreeMap<Rc<str>, usize>,
+    free: Vec<usize>,
     /// The order in which nodes are looked at: zone by zone in turn.
-    order: Vec<Rc<str>>,
-    stale: bool,
-    /// Nodes of pods that are known, by uid (the pod may be there before its node).
-    places: BTreeMap<Rc<str>, Rc<str>>,
+    order: Rc<[usize]>,
+    stale_order: bool,
+    /// Names of the nodes of pods that are known, by uid (the pod may be there before its node).
+    homes: BTreeMap<Rc<str>, Rc<str>>,
     /// Pods on nodes that are not known (yet, or any more).
     strays: BTreeMap<Rc<str>, Rc<PodInfo>>,
     /// How many nodes have an image, by its name.
     pub images: BTreeMap<String, usize>,
-    /// How many pods have required anti-affinity: where there are none, nobody has to look.
-    pub repelling: usize,
-    /// How many pods have any affinity to pods.
-    pub affine: usize,
+    /// Pods on nodes by likeness.
+    groups: BTreeMap<Rc<str>, Group>,
+    tallies: RefCell<Tallies>,
+    /// How many nodes have which values of a label.
+    values: RefCell<BTreeMap<String, Rc<Domains>>>,
+    /// Where those are who want nobody of some sort near.
+    pub repelling: Wishes<Term>,
+    /// Where those are who need somebody of some sort near.
+    pub attracted: Wishes<Term>,
+    /// Where those are who like somebody near, or far.
+    pub preferring: Wishes<(Term, i64)>,
+    /// Labels of nodes changed: the wishes' domains are to be found anew.
+    stale_wishes: bool,
 }
 
 impl Cache {
-    /// A node is new or different.
-    pub fn set_node(&mut self, node: &Rc<Node>) {
-        let name: Rc<str> = (&**node as &dyn Object).name().into();
-        let zone = |n: &Node| zone(n).to_string();
-        let before = self.nodes.get(&name).map(|n| (zone(&n.node), n.images.clone()));
-        self.stale |= before.as_ref().map(|b| &b.0) != Some(&zone(node));
-        self.count_images(before.map(|b| b.1).unwrap_or_default(), false);
-        let is_new = !self.nodes.contains_key(&name);
-        let info = self.nodes.entry(name.clone()).or_insert_with(|| NodeInfo::new(node));
-        info.set_node(node);
-        let images = info.images.clone();
-        if is_new {
-            let here = |uid: &&Rc<str>| self.places.get(*uid) == Some(&name);
-            let uids: Vec<_> = self.strays.keys().filter(here).cloned().collect();
-            for uid in uids {
-                if let Some(pod) = self.strays.remove(&uid) {
-                    info.add(pod);
-                }
-            }
+    /// Of a cluster without nodes.
+    pub fn new(client: &Client) -> Self {
+        Cache {
+            client: client.clone(),
+            nodes: Vec::new(),
+            places: BTreeMap::new(),
+            free: Vec::new(),
+            order: Rc::default(),
+            stale_order: false,
+            homes: BTreeMap::new(),
+            strays: BTreeMap::new(),
+            images: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            tallies: RefCell::default(),
+            values: RefCell::default(),
+            repelling: Wishes::default(),
+            attracted: Wishes::default(),
+            preferring: Wishes::default(),
+            stale_wishes: false,
         }
-        self.count_images(images, true);
     }
 
-    fn count_images(&mut self, images: BTreeMap<String, i64>, more: bool) {
-        for name in images.into_keys() {
-            let count = self.images.entry(name).or_default();
+    /// A node is new or different.
+    pub fn set_node(&mut self, node: &Rc<Node>) {
+        let name = (&**node as &dyn Object).name();
+        let Some(&place) = self.places.get(name) else { return self.new_node(name.into(), node) };
+        let Some(mut info) = self.nodes.get_mut(place).and_then(Option::take) else { return };
+        if info.node.metadata.labels != node.metadata.labels {
+            self.stale_order |= zone(&info.node) != zone(node);
+            self.labels_changed();
+        }
+        let before = info.images.clone();
+        info.set_node(node);
+        if info.images != before {
+            self.count_images(&before, false);
+            self.count_images(&info.images, true);
+        }
+        self.nodes[place] = Some(info);
+    }
+
+    fn new_node(&mut self, name: Rc<str>, node: &Rc<Node>) {
+        let place = self.free.pop().unwrap_or(self.nodes.len());
+        if place == self.nodes.len() {
+            self.nodes.push(None);
+        }
+        let info = NodeInfo::new(place, node);
+        self.count_images(&info.images, true);
+        self.nodes[place] = Some(info);
+        self.places.insert(name.clone(), place);
+        self.stale_order = true;
+        self.labels_changed();
+        let here = |uid: &&Rc<str>| self.homes.get(*uid) == Some(&name);
+        let uids: Vec<_> = self.strays.keys().filter(here).cloned().collect();
+        for uid in uids {
+            if let Some(pod) = self.strays.remove(&uid) {
+                self.settle(place, pod);
+            }
+        }
+    }
+
+    fn labels_changed(&mut self) {
+        self.tallies.get_mut().clear();
+        self.values.get_mut().clear();
+        self.stale_wishes = true;
+    }
+
+    fn count_images(&mut self, images: &BTreeMap<String, i64>, more: bool) {
+        for name in images.keys() {
+            let count = self.images.entry(name.clone()).or_default();
             *count = if more { *count + 1 } else { count.saturating_sub(1) };
         }
     }
 
     /// A node is gone.
     pub fn remove_node(&mut self, name: &str) {
-        let Some(info) = self.nodes.remove(name) else { return };
-        self.stale = true;
-        self.count_images(info.images, false);
-        self.strays.extend(info.pods);
+        let Some(place) = self.places.remove(name) else { return };
+        let pods = self.nodes[place].as_ref().map(|n| n.pods.clone()).unwrap_or_default();
+        for uid in pods.keys() {
+            self.unsettle(place, uid);
+        }
+        self.strays.extend(pods);
+        if let Some(info) = self.nodes[place].take() {
+            self.count_images(&info.images, false);
+        }
+        self.free.push(place);
+        self.stale_order = true;
+        self.labels_changed();
     }
 
     /// A pod is on a node, newly or changed.
@@ -283,73 +360,196 @@ impl Cache {
         self.remove_pod(info.uid());
         let (uid, node): (Rc<str>, Rc<str>) =
             (info.uid().into(), pods::node_name(&info.pod).into());
-        self.count_terms(&info.terms, true);
-        self.places.insert(uid.clone(), node.clone());
-        match self.nodes.get_mut(&node) {
-            Some(node) => node.add(info),
+        match self.places.get(&node).copied() {
+            Some(place) => self.settle(place, info),
             None => {
-                self.strays.insert(uid, info);
+                self.strays.insert(uid.clone(), info);
             }
+        }
+        self.homes.insert(uid, node);
+    }
+
+    /// The same for a pod of which nothing has changed that anybody counts.
+    pub fn renew_pod(&mut self, info: Rc<PodInfo>) {
+        let node = self.homes.get(info.uid()).and_then(|home| self.places.get(home)).copied();
+        let known = match node.and_then(|place| self.nodes[place].as_mut()) {
+            Some(node) => node.pods.get_mut(info.uid()),
+            None => self.strays.get_mut(info.uid()),
+        };
+        if let Some(known) = known {
+            *known = info;
         }
     }
 
     /// A pod has left its node.
     pub fn remove_pod(&mut self, uid: &str) -> Option<Rc<PodInfo>> {
-        let node = self.places.remove(uid)?;
-        let on_node = self.nodes.get_mut(&node).and_then(|n| n.remove(uid));
-        let info = on_node.or_else(|| self.strays.remove(uid))?;
-        self.count_terms(&info.terms, false);
-        Some(info)
+        let home = self.homes.remove(uid)?;
+        let place = self.places.get(&home).copied();
+        place.and_then(|place| self.unsettle(place, uid)).or_else(|| self.strays.remove(uid))
     }
 
-    fn count_terms(&mut self, terms: &Terms, more: bool) {
-        let step = |n: usize| if more { n + 1 } else { n.saturating_sub(1) };
-        if !terms.repels.is_empty() {
-            self.repelling = step(self.repelling);
+    fn settle(&mut self, place: usize, info: Rc<PodInfo>) {
+        let Some(mut node) = self.nodes[place].take() else { return };
+        let group = self.groups.entry(info.group.clone());
+        let group =
+            group.or_insert_with(|| Group { sample: info.clone(), by_node: BTreeMap::new() });
+        *group.by_node.entry(place).or_default() += 1;
+        self.count(&node, &info, 1);
+        node.add(info);
+        self.nodes[place] = Some(node);
+    }
+
+    fn unsettle(&mut self, place: usize, uid: &str) -> Option<Rc<PodInfo>> {
+        let mut node = self.nodes[place].take()?;
+        let info = node.remove(uid);
+        if let Some(info) = &info {
+            if let Some(group) = self.groups.get_mut(&info.group) {
+                let count = group.by_node.entry(place).or_default();
+                *count -= 1;
+                if *count <= 0 {
+                    group.by_node.remove(&place);
+                }
+                if group.by_node.is_empty() {
+                    self.groups.remove(&info.group);
+                }
+            }
+            self.count(&node, info, -1);
         }
-        if !terms.is_empty() {
-            self.affine = step(self.affine);
+        self.nodes[place] = Some(node);
+        info
+    }
+
+    fn count(&mut self, node: &NodeInfo, info: &PodInfo, amount: i64) {
+        let label = |key: &str| node.label(key);
+        self.tallies.get_mut().changed(&self.client, info, node.place, label, amount);
+        if !self.stale_wishes {
+            self.count_wishes(node, &info.terms, amount);
         }
+    }
+
+    fn count_wishes(&mut self, node: &NodeInfo, terms: &Terms, amount: i64) {
+        for term in &terms.repels {
+            self.repelling.changed(term, node.label(&term.topology_key), amount);
+        }
+        for term in &terms.attracts {
+            self.attracted.changed(term, node.label(&term.topology_key), amount);
+        }
+        for wish in &terms.prefers {
+            self.preferring.changed(wish, node.label(&wish.0.topology_key), amount);
+        }
+    }
+
+    /// Before a pod is scheduled: brings up to date what many changes made out of date.
+    pub fn refresh(&mut self) {
+        if std::mem::take(&mut self.stale_wishes) {
+            self.repelling.clear();
+            self.attracted.clear();
+            self.preferring.clear();
+            for place in 0..self.nodes.len() {
+                let Some(node) = self.nodes[place].take() else { continue };
+                for pod in node.pods.values() {
+                    self.count_wishes(&node, &pod.terms, 1);
+                }
+                self.nodes[place] = Some(node);
+            }
+        }
+        if std::mem::take(&mut self.stale_order) {
+            self.order = self.ordered();
+        }
+    }
+
+    /// Labels of a namespace changed.
+    pub fn namespaces_changed(&mut self) {
+        self.tallies.get_mut().clear();
     }
 
     /// What is known of a pod on a node.
     pub fn pod(&self, uid: &str) -> Option<&Rc<PodInfo>> {
-        let node = self.places.get(uid)?;
-        self.nodes.get(node).and_then(|n| n.pods.get(uid)).or_else(|| self.strays.get(uid))
+        let home = self.homes.get(uid)?;
+        self.node(home).and_then(|n| n.pods.get(uid)).or_else(|| self.strays.get(uid))
     }
 
     /// One node.
     pub fn node(&self, name: &str) -> Option<&NodeInfo> {
-        self.nodes.get(name)
+        self.at(*self.places.get(name)?)
+    }
+
+    /// The node at a place.
+    pub fn at(&self, place: usize) -> Option<&NodeInfo> {
+        self.nodes.get(place)?.as_ref()
     }
 
     /// How many nodes there are.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.places.len()
     }
 
     /// All nodes, by name.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeInfo> {
-        self.nodes.values()
+        self.places.values().filter_map(|place| self.at(*place))
     }
 
-    /// The order in which nodes are looked at.
-    pub fn order(&mut self) -> &[Rc<str>] {
-        if self.stale {
-            self.stale = false;
-            let mut zones: BTreeMap<&str, Vec<&Rc<str>>> = BTreeMap::new();
-            for (name, info) in &self.nodes {
-                zones.entry(zone(&info.node)).or_default().push(name);
-            }
-            let longest = zones.values().map(Vec::len).max().unwrap_or(0);
-            let turns = (0..longest).flat_map(|i| zones.values().filter_map(move |z| z.get(i)));
-            let order: Vec<Rc<str>> = turns.map(|name| (*name).clone()).collect();
-            self.order = order;
+    /// The order in which nodes are looked at, as of the last [`Cache::refresh`].
+    pub fn order(&self) -> Rc<[usize]> {
+        self.order.clone()
+    }
+
+    fn ordered(&self) -> Rc<[usize]> {
+        let mut zones: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for info in self.nodes() {
+            zones.entry(zone(&info.node)).or_default().push(info.place);
         }
-        &self.order
+        let longest = zones.values().map(Vec::len).max().unwrap_or(0);
+        (0..longest).flat_map(|i| zones.values().filter_map(move |z| z.get(i).copied())).collect()
+    }
+
+    fn with_tally<R>(&self, sort: &Sort, use_it: impl FnOnce(&mut Tally) -> R) -> R {
+        let mut tallies = self.tallies.borrow_mut();
+        let tally = tallies.get(sort, || {
+            let mut by_node = BTreeMap::new();
+            for group in self.groups.values() {
+                if sort.includes(&self.client, &group.sample) {
+                    for (place, count) in &group.by_node {
+                        *by_node.entry(*place).or_default() += count;
+                    }
+                }
+            }
+            by_node
+        });
+        use_it(tally)
+    }
+
+    /// How many pods of a sort are where, by the values of a node label.
+    pub fn domains(&self, sort: &Sort, key: &str) -> Rc<Domains> {
+        let nodes = || self.nodes.iter().flatten().map(|n| (n.place, n.label(key)));
+        self.with_tally(sort, |tally| tally.domains(key, nodes()))
+    }
+
+    /// How many pods of a sort are on each node, by its place.
+    pub fn by_node(&self, sort: &Sort) -> BTreeMap<usize, i64> {
+        self.with_tally(sort, |tally| tally.by_node.clone())
+    }
+
+    /// The same for some nodes.
+    pub fn on_nodes(&self, sort: &Sort, places: impl Iterator<Item = usize>) -> Vec<i64> {
+        let count = |tally: &Tally, place| tally.by_node.get(&place).copied().unwrap_or(0);
+        self.with_tally(sort, |tally| places.map(|place| count(tally, place)).collect())
+    }
+
+    /// How many nodes have which value of a label.
+    pub fn values(&self, key: &str) -> Rc<Domains> {
+        let mut values = self.values.borrow_mut();
+        let known = values.entry(key.to_string()).or_insert_with(|| {
+            let mut made = Domains::default();
+            for value in self.nodes.iter().flatten().filter_map(|n| n.label(key)) {
+                made.add(value, 1);
+            }
+            Rc::new(made)
+        });
+        known.clone()
     }
 }
 
 fn zone(node: &Node) -> &str {
-    crate::api::meta::label(&node.metadata, "topology.kubernetes.io/zone").unwrap_or_default()
+    meta::label(&node.metadata, "topology.kubernetes.io/zone").unwrap_or_default()
 }

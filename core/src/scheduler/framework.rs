@@ -1,23 +1,28 @@
 //! What a scheduling plugin is.
 //!
-//! A [`Plugin`] is one line of the table in [`super::plugins`]. For each pod that is scheduled it
+//! A [`Plugin`] is one line of the table in [`super::plugins`]; a profile says which take part where,
+//! and what they weigh. For each pod that is scheduled it
 //! makes a [`Check`], which holds what the plugin worked out about the pod and the cluster
 //! (upstream's cycle state) and then judges node by node.
 //!
 //! Models `pkg/scheduler/framework/interface.go`: `PreFilter` is [`Plugin::check`], then `Filter`,
 //! `PreScore`, `Score`, `NormalizeScore`; `EventsToRegister` with its hints is [`Plugin::helps`].
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, collections::BTreeSet, rc::Rc};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
-use super::cache::{Cache, NodeInfo, PodInfo};
+use super::{
+    cache::{Cache, NodeInfo, PodInfo},
+    config::Args,
+};
 use crate::client::Client;
 
 /// Highest score of a node from one plugin, weights aside.
 pub const MAX_SCORE: i64 = 100;
 
 /// What a plugin may look at.
+#[derive(Clone, Copy)]
 pub struct Cx<'a> {
     /// Everything else in the cluster.
     pub client: &'a Client,
@@ -25,6 +30,8 @@ pub struct Cx<'a> {
     pub pod: &'a Rc<PodInfo>,
     /// All nodes.
     pub cache: &'a Cache,
+    /// How the plugins are set.
+    pub args: &'a Args,
 }
 
 /// Why a node (or, before any node is looked at, every node) is out of the question.
@@ -40,6 +47,11 @@ impl Rejection {
     /// Removing pods might help.
     pub fn resolvable(reason: &'static str) -> Self {
         Rejection { reasons: vec![Cow::Borrowed(reason)], resolvable: true }
+    }
+
+    /// Nothing about other pods would help; for a reason that names something.
+    pub fn about(reason: String) -> Self {
+        Rejection { reasons: vec![Cow::Owned(reason)], resolvable: false }
     }
 
     /// Nothing about other pods would help.
@@ -65,12 +77,64 @@ pub enum Event<'a> {
     Own(&'a Pod, &'a Pod),
 }
 
+/// Sorts of events, for [`Plugin::events`].
+pub mod interest {
+    /// Nodes.
+    pub const NODE: u8 = 1;
+    /// Pods that come to a node.
+    pub const POD_ADDED: u8 = 2;
+    /// Pods on nodes that change.
+    pub const POD_UPDATED: u8 = 4;
+    /// Pods that leave.
+    pub const POD_REMOVED: u8 = 8;
+    /// Claims, volumes, classes.
+    pub const STORAGE: u8 = 16;
+    /// Pods on nodes, whatever becomes of them.
+    pub const PODS: u8 = POD_ADDED | POD_UPDATED | POD_REMOVED;
+}
+
+impl Event<'_> {
+    /// Its sort; 0 for what the pod itself does, which always is of interest.
+    pub fn sort(&self) -> u8 {
+        match self {
+            Event::Node(..) => interest::NODE,
+            Event::PodAdded(_) => interest::POD_ADDED,
+            Event::PodUpdated(..) => interest::POD_UPDATED,
+            Event::PodRemoved(_) => interest::POD_REMOVED,
+            Event::Storage => interest::STORAGE,
+            Event::Own(..) => 0,
+        }
+    }
+}
+
+/// Where a plugin takes part, as configurations name it.
+#[allow(dead_code)] // configurations name points at which none of these plugins takes part, too
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    PreEnqueue,
+    QueueSort,
+    PreFilter,
+    Filter,
+    PostFilter,
+    PreScore,
+    Score,
+    Reserve,
+    Permit,
+    PreBind,
+    Bind,
+    PostBind,
+}
+
 /// A plugin.
 pub struct Plugin {
     /// Its name upstream.
     pub name: &'static str,
-    /// What its scores weigh; 0 if it gives none.
+    /// What its scores weigh where nobody says otherwise; 0 if it gives none.
     pub weight: i64,
+    /// Where it takes part.
+    pub points: &'static [Point],
+    /// Sorts of events that may help pods that it rejected.
+    pub events: u8,
     /// Looks at the pod (`PreFilter`): `None` if there is nothing to judge for this pod, an error
     /// if no node at all can do.
     pub check: fn(&Cx) -> Result<Option<Box<dyn Check>>, Rejection>,
@@ -78,8 +142,26 @@ pub struct Plugin {
     pub helps: fn(&Client, &PodInfo, Event) -> bool,
 }
 
+impl Plugin {
+    /// A plugin that judges no nodes.
+    pub const fn silent(name: &'static str, points: &'static [Point]) -> Self {
+        Plugin { name, weight: 0, points, events: 0, check: |_| Ok(None), helps: |_, _, _| false }
+    }
+
+    /// Whether it takes part somewhere.
+    pub fn has(&self, point: Point) -> bool {
+        self.points.contains(&point)
+    }
+}
+
 /// A plugin's view of one pod.
 pub trait Check {
+    /// The only nodes worth a look, by name, where the plugin knows them beforehand
+    /// (`PreFilterResult`).
+    fn narrows(&self) -> Option<&BTreeSet<String>> {
+        None
+    }
+
     /// Whether the pod may go to the node.
     fn filter(&self, _cx: &Cx, _node: &NodeInfo) -> Result<(), Rejection> {
         Ok(())
@@ -91,13 +173,13 @@ pub trait Check {
         false
     }
 
-    /// How good the node is.
-    fn score(&self, _cx: &Cx, _node: &NodeInfo) -> i64 {
+    /// How good the node is, the `i`th of those to be scored.
+    fn score(&self, _cx: &Cx, _i: usize, _node: &NodeInfo) -> i64 {
         0
     }
 
     /// Brings all scores into 0..=100.
-    fn normalize(&self, _nodes: &[&NodeInfo], _scores: &mut [i64]) {}
+    fn normalize(&self, _scores: &mut [i64]) {}
 
     /// A copy, to try out what would be without some pods.
     fn boxed_clone(&self) -> Box<dyn Check>;

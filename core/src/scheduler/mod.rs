@@ -1,50 +1,57 @@
 //! The scheduler: finds each pod a node.
 //!
-//! [`queue`] says whose turn it is, [`cycle`] filters and scores with the [`plugins`],
-//! [`preemption`] makes room, [`cache`] knows what is where. A pod's node is set by binding it,
-//! through the API like everything else; nothing is remembered that a restart could not find again.
+//! [`queue`] says whose turn it is, [`cycle`] filters and scores with the [`plugins`] as a profile of
+//! its [`config`] says, [`preemption`] makes room, [`cache`] knows what is where, [`place`] puts pods
+//! on their nodes and [`report`] says what became of them. A pod's node is set by binding it, through
+//! the API like everything else; nothing is remembered that a restart could not find again.
 //!
-//! Models `pkg/scheduler`.
+//! Models `pkg/scheduler`. Not simulated: extenders, permit plugins (upstream has none that is on),
+//! pod groups.
 
 mod cache;
+pub mod config;
 mod cycle;
 mod decisions;
 mod framework;
+mod nominated;
+mod place;
 mod plugins;
 mod preemption;
 mod queue;
+mod report;
 mod resources;
+mod tally;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::{Rc, Weak},
     time::Duration,
 };
 
 use k8s_openapi::api::{
-    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod, PodCondition},
+    core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod},
     storage::v1::StorageClass,
 };
 
 use crate::{
     api::pods,
-    api::{Object, Status, Typed},
-    client::{Change, Client, DeleteOptions, EventType, ModernRecorder, Op, Subscription},
+    api::{Object, Typed},
+    client::{Change, Client, Op, Subscription},
     sim::TimerId,
 };
 use cache::{Cache, PodInfo};
-use cycle::{Cycle, Failure, Nominated};
-use decisions::Decisions;
-pub use decisions::{Decision, Verdict};
+use config::{Config, Profile};
+pub use decisions::{Decision, Decisions, Outcome, Part, Verdict, Victim};
 use framework::Event;
-use plugins::{PLUGINS, volume_binding};
+use nominated::Nominated;
+use place::Reserved;
+use plugins::PLUGINS;
 use queue::{Queue, Waiting};
-
-/// The scheduler that pods get unless they name another.
-const NAME: &str = "default-scheduler";
+use report::Reporter;
 
 /// The scheduler at work; it stops when this is dropped.
 pub struct Scheduler {
@@ -54,11 +61,14 @@ pub struct Scheduler {
 
 struct Inner {
     client: Client,
-    events: ModernRecorder,
+    config: Config,
+    reporters: BTreeMap<Rc<str>, Reporter>,
     cache: RefCell<Cache>,
     queue: RefCell<Queue>,
     nominated: RefCell<Nominated>,
-    decisions: Rc<RefCell<Decisions>>,
+    /// Pods that have their node and wait for something before they are bound, by uid.
+    reserved: RefCell<BTreeMap<Rc<str>, Reserved>>,
+    decisions: Rc<Decisions>,
     /// Where the next look at a large cluster's nodes starts.
     start: Cell<usize>,
     scheduled: Cell<bool>,
@@ -66,18 +76,27 @@ struct Inner {
 }
 
 impl Scheduler {
-    /// Starts scheduling. `client` acts for `system:kube-scheduler`.
+    /// Starts scheduling as kube-scheduler does without configuration. `client` acts for
+    /// `system:kube-scheduler`.
     pub fn start(client: &Client) -> Self {
+        Scheduler::with(client, Config::default())
+    }
+
+    /// Starts scheduling the pods of a configuration's profiles.
+    pub fn with(client: &Client, config: Config) -> Self {
+        let reporters = config.profiles.iter().map(|p| (p.name.clone(), &*p.name));
         let inner = Rc::new(Inner {
             client: client.clone(),
-            events: ModernRecorder::new(client, NAME, NAME),
-            cache: RefCell::default(),
-            queue: RefCell::default(),
+            reporters: reporters.map(|(name, p)| (name, Reporter::new(client, p))).collect(),
+            cache: RefCell::new(Cache::new(client)),
+            queue: RefCell::new(Queue::new(config.initial_backoff, config.max_backoff)),
             nominated: RefCell::default(),
-            decisions: client.shared(|_| Rc::default()),
+            reserved: RefCell::default(),
+            decisions: Decisions::of(client),
             start: Cell::new(0),
             scheduled: Cell::new(false),
             timer: Cell::new(None),
+            config,
         });
         for node in client.list::<Node>(None) {
             inner.cache.borrow_mut().set_node(&node);
@@ -86,8 +105,14 @@ impl Scheduler {
             inner.pod_changed(&pod, None, Op::Added);
         }
         let weak = Rc::downgrade(&inner);
-        let kinds =
-            [Node::ID, Pod::ID, PersistentVolumeClaim::ID, PersistentVolume::ID, StorageClass::ID];
+        let kinds = [
+            Node::ID,
+            Pod::ID,
+            PersistentVolumeClaim::ID,
+            PersistentVolume::ID,
+            StorageClass::ID,
+            Namespace::ID,
+        ];
         let subscription = client.on_change(&kinds, move |change| {
             if let Some(inner) = weak.upgrade() {
                 inner.changed(change);
@@ -99,15 +124,13 @@ impl Scheduler {
 
     /// What was decided about a pod last, if that is not too long ago.
     pub fn decision(&self, namespace: &str, pod: &str) -> Option<Rc<Decision>> {
-        self.inner.decisions.borrow().get(&(namespace.into(), pod.into()))
+        self.inner.decisions.last(namespace, pod)
     }
 }
 
 /// What a scheduler of this cluster decided about a pod last, if that is not too long ago.
 pub fn decision(client: &Client, namespace: &str, pod: &str) -> Option<Rc<Decision>> {
-    let decisions: Rc<RefCell<Decisions>> = client.shared(|_| Rc::default());
-    let found = decisions.borrow().get(&(namespace.into(), pod.into()));
-    found
+    Decisions::of(client).last(namespace, pod)
 }
 
 impl Drop for Inner {
@@ -130,7 +153,13 @@ impl Inner {
         } else if let Some(node) = typed::<Node>(&change.object) {
             let old = change.old.as_ref().and_then(typed::<Node>);
             self.node_changed(&node, old.as_ref(), change.op);
+        } else if let Some(namespace) = typed::<Namespace>(&change.object) {
+            let old = change.old.as_ref().and_then(typed::<Namespace>);
+            if old.is_none_or(|o| o.metadata.labels != namespace.metadata.labels) {
+                self.cache.borrow_mut().namespaces_changed();
+            }
         } else {
+            self.try_reserved();
             self.move_pods(Event::Storage);
         }
         self.wake();
@@ -147,69 +176,86 @@ impl Inner {
 
     fn pod_changed(&self, pod: &Rc<Pod>, old: Option<&Rc<Pod>>, op: Op) {
         let object: &dyn Object = &**pod;
-        let now = self.client.sim().now();
         let key = (object.namespace().into(), object.name().into());
         let gone = op == Op::Deleted || pods::is_terminal(pod);
-        if gone || !pods::node_name(pod).is_empty() {
+        let placed = !pods::node_name(pod).is_empty();
+        let going = pod.metadata.deletion_timestamp.is_some();
+        if gone || placed || going {
             if let Some(waiting) = self.queue.borrow_mut().remove(&key) {
                 self.nominated.borrow_mut().set(&waiting.info, None);
             }
+            self.reserved.borrow_mut().remove(object.uid());
         }
-        if gone {
+        if gone || (going && !placed) {
             let removed = self.cache.borrow_mut().remove_pod(object.uid());
             if let Some(info) = removed {
                 self.move_pods(Event::PodRemoved(&info));
             }
-        } else if !pods::node_name(pod).is_empty() {
+        } else if placed {
             self.placed_changed(pod, old);
-        } else if pod.metadata.deletion_timestamp.is_some() {
-            self.queue.borrow_mut().remove(&key); // held by a finalizer: it needs no node any more
-        } else if is_mine(pod) {
-            self.waiting_changed(pod, old, key, now);
+        } else if self.profile(pod).is_some() {
+            self.waiting_changed(pod, old, key);
         }
     }
 
     /// A pod that is on a node.
     fn placed_changed(&self, pod: &Rc<Pod>, old: Option<&Rc<Pod>>) {
         let known = self.cache.borrow().pod((&**pod as &dyn Object).uid()).cloned();
-        let info = Rc::new(match &known {
-            Some(known) => known.updated(pod),
-            None => PodInfo::new(pod),
-        });
-        self.cache.borrow_mut().set_pod(info.clone());
-        match known {
-            Some(known) if old.is_some_and(|o| !pods::node_name(o).is_empty()) => {
-                if known.pod.metadata.labels != pod.metadata.labels
-                    || known.requests != info.requests
-                    || known.pod.metadata.deletion_timestamp != pod.metadata.deletion_timestamp
-                {
-                    self.move_pods(Event::PodUpdated(&info, &known));
-                }
-            }
-            _ => self.move_pods(Event::PodAdded(&info)),
+        let Some(known) = known else {
+            let info = Rc::new(PodInfo::new(pod));
+            self.cache.borrow_mut().set_pod(info.clone());
+            return self.move_pods(Event::PodAdded(&info));
+        };
+        let info = Rc::new(known.updated(pod));
+        let moved = pods::node_name(&known.pod) != pods::node_name(pod);
+        if moved || !info.counts_as(&known) {
+            self.cache.borrow_mut().set_pod(info.clone());
+        } else {
+            self.cache.borrow_mut().renew_pod(info.clone());
+        }
+        if old.is_none_or(|o| pods::node_name(o).is_empty()) {
+            self.move_pods(Event::PodAdded(&info));
+        } else if !info.counts_as(&known) {
+            self.move_pods(Event::PodUpdated(&info, &known));
         }
     }
 
     /// A pod without node.
-    fn waiting_changed(
-        &self,
-        pod: &Rc<Pod>,
-        old: Option<&Rc<Pod>>,
-        key: queue::Key,
-        now: crate::sim::Time,
-    ) {
+    fn waiting_changed(&self, pod: &Rc<Pod>, old: Option<&Rc<Pod>>, key: queue::Key) {
+        let uid = (&**pod as &dyn Object).uid();
+        if self.reserved.borrow().contains_key(uid) {
+            return; // it has its node already
+        }
+        let now = self.client.sim().now();
         let info = Rc::new(PodInfo::new(pod));
         let known = self.queue.borrow().get(&key).map(|w| w.info.cause.get()).unwrap_or_default();
         info.cause.set(known.or(self.client.sim().cause()));
         // Prospects that were found before a restart.
         let prospect = pod.status.as_ref().and_then(|s| s.nominated_node_name.as_deref());
         self.nominated.borrow_mut().set(&info, prospect.filter(|n| !n.is_empty()));
+        let gated = self.is_gated(&info);
         let mut queue = self.queue.borrow_mut();
         let helps = match (queue.get(&key), old) {
             (Some(waiting), Some(old)) => self.helps(waiting, Event::Own(pod, old)),
-            _ => return queue.add(info, now),
+            _ => return queue.add(info, gated, now),
         };
-        queue.update(info, helps, now);
+        queue.update(info, gated, helps, now);
+    }
+
+    /// How a pod is scheduled, if it is for this scheduler.
+    fn profile(&self, pod: &Pod) -> Option<&Profile> {
+        let wanted = pod.spec.as_ref().and_then(|s| s.scheduler_name.as_deref());
+        let wanted = wanted.filter(|n| !n.is_empty()).unwrap_or(config::DEFAULT);
+        self.config.profiles.iter().find(|p| &*p.name == wanted)
+    }
+
+    /// Whether a plugin keeps a pod from being tried (`PreEnqueue`).
+    fn is_gated(&self, info: &PodInfo) -> bool {
+        let Some(profile) = self.profile(&info.pod) else { return false };
+        let gates = info.pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref());
+        (gates.is_some_and(|g| !g.is_empty()) && Profile::uses(&profile.gates, plugins::GATES))
+            || (plugins::missing_claim(info).is_some()
+                && Profile::uses(&profile.gates, plugins::CLAIMS))
     }
 
     /// Whether a change may help a waiting pod with what it was rejected for.
@@ -222,14 +268,21 @@ impl Inner {
     }
 
     fn move_pods(&self, event: Event) {
-        let (now, cause) = (self.client.sim().now(), self.client.sim().cause());
-        self.queue.borrow_mut().move_pods(now, |waiting| {
+        let now = self.client.sim().now();
+        let sort = event.sort();
+        let concerns = |rejectors: &[&'static str]| {
+            let plugins = PLUGINS.iter().filter(|p| rejectors.contains(&p.name));
+            rejectors.is_empty() || plugins.fold(0, |all, p| all | p.events) & sort != 0
+        };
+        let cause = self.client.sim().cause();
+        let helps = |waiting: &Waiting| {
             let helps = self.helps(waiting, event);
             if helps && !cause.is_none() {
                 waiting.info.cause.set(cause);
             }
             helps
-        });
+        };
+        self.queue.borrow_mut().move_pods(now, concerns, helps);
     }
 
     /// Sees to it that the next pod is tried, now or when its time comes.
@@ -251,208 +304,22 @@ impl Inner {
                     inner.wake();
                 }
             });
-        } else if let Some(due) = self.queue.borrow().next_due() {
+            return;
+        }
+        let reserved = self.reserved.borrow();
+        let due = self.queue.borrow().next_due();
+        let due = due.into_iter().chain(reserved.values().map(|r| r.until)).min();
+        drop(reserved);
+        if let Some(due) = due {
             let timer = sim.at(due, move || {
                 if let Some(inner) = weak.upgrade() {
                     inner.timer.set(None);
                     inner.queue.borrow_mut().wake(inner.client.sim().now());
+                    inner.give_up_reserved();
                     inner.wake();
                 }
             });
             self.timer.set(Some(timer));
         }
-    }
-
-    fn schedule_one(&self) {
-        let now = self.client.sim().now();
-        let Some(waiting) = self.queue.borrow_mut().pop(now) else { return };
-        let cause = waiting.info.cause.get();
-        self.client.sim().under(cause, || self.try_pod(waiting, now));
-    }
-
-    fn try_pod(&self, waiting: Waiting, now: crate::sim::Time) {
-        let pod = waiting.info.clone();
-        let mut decision = Decision { at: now, ..Default::default() };
-        match self.find_node(&pod, &mut decision) {
-            Ok(node) => match self.place(&pod, &node) {
-                Ok(true) => self.bound(&pod, &node),
-                // Its volumes come first.
-                Ok(false) => {
-                    let rejectors = vec![volume_binding::NAME];
-                    self.queue.borrow_mut().fail(waiting, rejectors, now);
-                }
-                Err(error) if error.is_not_found() => {}
-                Err(error) => {
-                    let text = error.to_string();
-                    decision.message.clone_from(&text);
-                    self.tell_failure(&pod, &text, "SchedulerError", None);
-                    self.queue.borrow_mut().retry(waiting, now);
-                }
-            },
-            Err(failure) => self.failed(waiting, failure, &mut decision),
-        }
-        self.decisions.borrow_mut().put(queue::key(&pod), decision);
-    }
-
-    /// Puts a pod on a node, if its volumes are there; else asks for them.
-    fn place(&self, pod: &Rc<PodInfo>, node: &str) -> Result<bool, Status> {
-        if !volume_binding::prepare(&self.client, pod, node)? {
-            return Ok(false);
-        }
-        self.client.bind(pod.namespace(), pod.name(), node).map(|()| true)
-    }
-
-    fn find_node(&self, pod: &Rc<PodInfo>, decision: &mut Decision) -> Result<Rc<str>, Failure> {
-        let order: Vec<Rc<str>> = self.cache.borrow_mut().order().to_vec();
-        let (cache, nominated) = (self.cache.borrow(), self.nominated.borrow());
-        let cycle = Cycle {
-            client: &self.client,
-            sim: self.client.sim(),
-            cache: &cache,
-            nominated: &nominated,
-            pod,
-        };
-        if order.is_empty() {
-            return Err(Failure::default());
-        }
-        let mut start = self.start.get();
-        let checks = match cycle.checks() {
-            Ok(checks) => checks,
-            Err(before) => {
-                let mut failure =
-                    Failure { all: order.len(), before: Some(before), ..Default::default() };
-                // Upstream's second plugin never saw the pod and can't find what it noted.
-                failure.after = "not found".into();
-                return Err(failure);
-            }
-        };
-        let (nodes, mut failure) = cycle.feasible(&checks, &order, &mut start);
-        self.start.set(start);
-        for (name, (plugin, rejection)) in &failure.nodes {
-            decision.note(name, || Verdict::Rejected {
-                plugin,
-                reasons: rejection.reasons.iter().map(ToString::to_string).collect(),
-            });
-        }
-        if nodes.is_empty() {
-            match preemption::find(&cycle, Some(&checks), &failure) {
-                Ok(candidate) => {
-                    drop((cache, nominated));
-                    self.preempt(pod, &candidate);
-                }
-                Err(why) => {
-                    failure.after = format!("no new claims to deallocate, preemption: {why}");
-                }
-            }
-            return Err(failure);
-        }
-        let chosen = cycle.choose(checks, &nodes, decision);
-        let Some(node) = chosen else { return Err(failure) };
-        decision.node = Some(node.to_string());
-        Ok(node)
-    }
-
-    fn bound(&self, pod: &Rc<PodInfo>, node: &str) {
-        self.nominated.borrow_mut().set(pod, None);
-        // The next pod must see this one in its place before the change comes round.
-        if let Some(placed) = self.client.find::<Pod>(pod.namespace(), pod.name()) {
-            self.cache.borrow_mut().set_pod(Rc::new(PodInfo::new(&placed)));
-        }
-        let text = format!("Successfully assigned {}/{} to {node}", pod.namespace(), pod.name());
-        self.events.event(&*pod.pod, EventType::Normal, "Scheduled", "Binding", &text);
-    }
-
-    fn failed(&self, waiting: Waiting, failure: Failure, decision: &mut Decision) {
-        let now = self.client.sim().now();
-        let text = if failure.all == 0 {
-            "no nodes available to schedule pods".to_string()
-        } else {
-            failure.message()
-        };
-        decision.message.clone_from(&text);
-        let pod = waiting.info.clone();
-        self.queue.borrow_mut().fail(waiting, failure.rejectors(), now);
-        let prospect = self.nominated.borrow().node(pod.uid()).cloned();
-        self.tell_failure(&pod, &text, "Unschedulable", prospect.as_deref());
-    }
-
-    /// Event and condition of a pod that found no node.
-    fn tell_failure(&self, pod: &PodInfo, text: &str, reason: &str, prospect: Option<&str>) {
-        self.events.event(&*pod.pod, EventType::Warning, "FailedScheduling", "Scheduling", text);
-        let Some(stored) = self.client.find::<Pod>(pod.namespace(), pod.name()) else { return };
-        let now = self.client.sim().now().to_meta();
-        let mut new = (*stored).clone();
-        let generation = new.metadata.generation;
-        let status = new.status.get_or_insert_default();
-        set_condition(
-            status.conditions.get_or_insert_default(),
-            PodCondition {
-                type_: "PodScheduled".into(),
-                status: "False".into(),
-                reason: Some(reason.to_string()),
-                message: Some(text.to_string()),
-                last_transition_time: Some(now),
-                observed_generation: generation,
-                ..Default::default()
-            },
-        );
-        if let Some(node) = prospect {
-            status.nominated_node_name = Some(node.to_string());
-        }
-        if new != *stored {
-            let _ = self.client.update_status(new); // told again with the next attempt
-        }
-    }
-
-    /// Sends the victims away and notes the pod's prospect.
-    fn preempt(&self, pod: &Rc<PodInfo>, candidate: &preemption::Candidate) {
-        for victim in &candidate.victims {
-            let Some(stored) = self.client.find::<Pod>(victim.namespace(), victim.name()) else {
-                continue;
-            };
-            let now = self.client.sim().now().to_meta();
-            let mut new = (*stored).clone();
-            let generation = new.metadata.generation;
-            let conditions = new.status.get_or_insert_default().conditions.get_or_insert_default();
-            set_condition(
-                conditions,
-                PodCondition {
-                    type_: "DisruptionTarget".into(),
-                    status: "True".into(),
-                    reason: Some("PreemptionByScheduler".into()),
-                    message: Some(format!(
-                        "{NAME}: preempting to accommodate a higher priority pod"
-                    )),
-                    last_transition_time: Some(now),
-                    observed_generation: generation,
-                    ..Default::default()
-                },
-            );
-            let _ = self.client.update_status(new);
-            let options = DeleteOptions::default();
-            let _ = self.client.delete::<Pod>(victim.namespace(), victim.name(), &options);
-            let text = format!("Preempted by pod {} on node {}", pod.uid(), candidate.node);
-            self.events.event(&*victim.pod, EventType::Normal, "Preempted", "Preempting", &text);
-        }
-        self.nominated.borrow_mut().set(pod, Some(&candidate.node));
-    }
-}
-
-/// Whether the pod waits for this scheduler.
-fn is_mine(pod: &Pod) -> bool {
-    let wanted = pod.spec.as_ref().and_then(|s| s.scheduler_name.as_deref()).unwrap_or_default();
-    wanted.is_empty() || wanted == NAME
-}
-
-/// Sets a condition; its time of transition stays if its status does.
-fn set_condition(conditions: &mut Vec<PodCondition>, mut new: PodCondition) {
-    match conditions.iter_mut().find(|c| c.type_ == new.type_) {
-        Some(old) => {
-            if old.status == new.status {
-                new.last_transition_time.clone_from(&old.last_transition_time);
-            }
-            *old = new;
-        }
-        None => conditions.push(new),
     }
 }

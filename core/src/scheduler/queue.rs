@@ -16,10 +16,6 @@ use crate::sim::Time;
 /// Namespace and name.
 pub type Key = (Rc<str>, Rc<str>);
 
-/// First wait after a failure (`podInitialBackoffSeconds`); it doubles with each.
-const FIRST: Duration = Duration::from_secs(1);
-/// Longest wait after a failure (`podMaxBackoffSeconds`).
-const LONGEST: Duration = Duration::from_secs(10);
 /// After so long a pod is tried again even if nothing seems to have changed
 /// (`DefaultPodMaxInUnschedulablePodsDuration`).
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -29,12 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(300);
 enum Place {
     /// To be tried now.
     Active,
-    /// To be tried when its time comes, or when nothing else is to be tried; after an error
-    /// (`strict`) only when its time comes.
-    Backoff { until: Time, strict: bool },
+    /// To be tried when its time comes, or when nothing else is to be tried.
+    Backoff { until: Time },
+    /// After an error: to be tried when its time comes.
+    Error { until: Time },
     /// Until something changes.
     Unschedulable { since: Time },
-    /// Until its scheduling gates are gone.
+    /// Until a plugin lets it be tried at all.
     Gated,
 }
 
@@ -55,13 +52,19 @@ pub struct Waiting {
 }
 
 /// All waiting pods.
-#[derive(Default)]
 pub struct Queue {
     pods: BTreeMap<Key, Waiting>,
     active: BTreeSet<(Reverse<i32>, Time, u64, Key)>,
     backoff: BTreeSet<(Time, u64, Key)>,
+    errors: BTreeSet<(Time, u64, Key)>,
     waiting: BTreeSet<(Time, u64, Key)>,
+    /// Those of `waiting` by who rejected them: most changes help with few rejections.
+    by_rejectors: BTreeMap<Vec<&'static str>, BTreeSet<Key>>,
     seq: u64,
+    /// First wait after a failure (`podInitialBackoffSeconds`); it doubles with each.
+    first: Duration,
+    /// Longest wait after a failure (`podMaxBackoffSeconds`).
+    longest: Duration,
 }
 
 /// The key of a pod.
@@ -69,18 +72,28 @@ pub fn key(info: &PodInfo) -> Key {
     (info.namespace().into(), info.name().into())
 }
 
-fn is_gated(info: &PodInfo) -> bool {
-    let gates = info.pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref());
-    gates.is_some_and(|g| !g.is_empty())
-}
-
 impl Queue {
-    /// A pod without node is new.
-    pub fn add(&mut self, info: Rc<PodInfo>, now: Time) {
+    /// An empty one, with the first and the longest wait after failures.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Queue {
+            pods: BTreeMap::new(),
+            active: BTreeSet::new(),
+            backoff: BTreeSet::new(),
+            errors: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            by_rejectors: BTreeMap::new(),
+            seq: 0,
+            first,
+            longest,
+        }
+    }
+
+    /// A pod without node is new. `gated`: it is not to be tried yet.
+    pub fn add(&mut self, info: Rc<PodInfo>, gated: bool, now: Time) {
         let key = key(&info);
         self.remove(&key);
         self.seq += 1;
-        let place = if is_gated(&info) { Place::Gated } else { Place::Active };
+        let place = if gated { Place::Gated } else { Place::Active };
         let waiting = Waiting {
             info,
             attempts: 0,
@@ -95,15 +108,18 @@ impl Queue {
     }
 
     /// A waiting pod changed. `helps`: the change may make it schedulable.
-    pub fn update(&mut self, info: Rc<PodInfo>, helps: bool, now: Time) {
+    pub fn update(&mut self, info: Rc<PodInfo>, gated: bool, helps: bool, now: Time) {
         let key = key(&info);
         self.leave(&key);
-        let Some(waiting) = self.pods.get_mut(&key) else { return self.add(info, now) };
+        let Some(waiting) = self.pods.get_mut(&key) else { return self.add(info, gated, now) };
         waiting.info = info;
         match waiting.place {
-            _ if is_gated(&waiting.info) => waiting.place = Place::Gated,
+            _ if gated => waiting.place = Place::Gated,
             Place::Gated => (waiting.place, waiting.queued) = (Place::Active, now),
-            Place::Unschedulable { .. } if helps => waiting.ready(now),
+            Place::Unschedulable { .. } if helps => {
+                let wait = waiting.wait(self.first, self.longest);
+                waiting.ready(wait, now);
+            }
             _ => {}
         }
         self.enter(&key);
@@ -124,13 +140,8 @@ impl Queue {
     /// a little longer after a failure.
     pub fn pop(&mut self, now: Time) -> Option<Waiting> {
         self.wake(now);
-        let next = self.active.first().map(|(.., key)| key.clone()).or_else(|| {
-            let mut early = self.backoff.iter().filter(|(.., key)| {
-                let place = self.pods.get(key).map(|w| w.place);
-                matches!(place, Some(Place::Backoff { strict: false, .. }))
-            });
-            early.next().map(|(.., key)| key.clone())
-        })?;
+        let active = self.active.first().map(|(.., key)| key.clone());
+        let next = active.or_else(|| self.backoff.first().map(|(.., key)| key.clone()))?;
         let mut waiting = self.remove(&next)?;
         waiting.attempts += 1;
         Some(waiting)
@@ -145,7 +156,7 @@ impl Queue {
 
     /// Something went wrong that has nothing to do with the pod: it is tried again after a while.
     pub fn retry(&mut self, mut waiting: Waiting, now: Time) {
-        waiting.place = Place::Backoff { until: now + waiting.wait(), strict: true };
+        waiting.place = Place::Error { until: now + waiting.wait(self.first, self.longest) };
         self.put_back(waiting, now);
     }
 
@@ -158,17 +169,23 @@ impl Queue {
     }
 
     /// Something changed: pods for which `helps` says so are tried again, when their wait after
-    /// the last failure is over.
-    pub fn move_pods(&mut self, now: Time, helps: impl Fn(&Waiting) -> bool) {
-        let keys: Vec<Key> = self.waiting.iter().map(|(.., key)| key.clone()).collect();
+    /// the last failure is over. `concerns`: whether it may help at all with these rejections.
+    pub fn move_pods(
+        &mut self,
+        now: Time,
+        concerns: impl Fn(&[&'static str]) -> bool,
+        helps: impl Fn(&Waiting) -> bool,
+    ) {
+        let concerned = self.by_rejectors.iter().filter(|(rejectors, _)| concerns(rejectors));
+        let helped = concerned
+            .flat_map(|(_, keys)| keys)
+            .filter(|key| self.pods.get(*key).is_some_and(&helps));
+        let keys: Vec<Key> = helped.cloned().collect();
         for key in keys {
-            let Some(waiting) = self.pods.get(&key) else { continue };
-            if !helps(waiting) {
-                continue;
-            }
             self.leave(&key);
             if let Some(waiting) = self.pods.get_mut(&key) {
-                waiting.ready(now);
+                let wait = waiting.wait(self.first, self.longest);
+                waiting.ready(wait, now);
             }
             self.enter(&key);
         }
@@ -177,27 +194,24 @@ impl Queue {
     /// Whether [`Queue::pop`] has something to give.
     pub fn has_work(&self, now: Time) -> bool {
         !self.active.is_empty()
-            || self.backoff.first().is_some_and(|(until, ..)| *until <= now)
-            || self.backoff.iter().any(|(.., key)| {
-                let place = self.pods.get(key).map(|w| w.place);
-                matches!(place, Some(Place::Backoff { strict: false, .. }))
-            })
+            || !self.backoff.is_empty()
+            || self.errors.first().is_some_and(|(until, ..)| *until <= now)
     }
 
     /// When a waiting pod's time comes without any change.
     pub fn next_due(&self) -> Option<Time> {
-        let backoff = self.backoff.first().map(|(until, ..)| *until);
+        let backoff = self.errors.first().map(|(until, ..)| *until);
         let patience = self.waiting.first().map(|(since, ..)| *since + PATIENCE);
         backoff.into_iter().chain(patience).min()
     }
 
     /// Moves what is due.
     pub fn wake(&mut self, now: Time) {
-        while let Some((until, _, key)) = self.backoff.first().cloned() {
-            if until > now {
-                break;
+        for early in [false, true] {
+            let set = |q: &Self| if early { &q.backoff } else { &q.errors }.first().cloned();
+            while let Some((_, _, key)) = set(self).filter(|(until, ..)| *until <= now) {
+                self.activate(&key);
             }
-            self.activate(&key);
         }
         while let Some((since, _, key)) = self.waiting.first().cloned() {
             if since + PATIENCE > now {
@@ -221,11 +235,16 @@ impl Queue {
             Place::Active => {
                 self.active.insert((Reverse(w.info.priority()), w.queued, w.seq, key.clone()));
             }
-            Place::Backoff { until, .. } => {
+            Place::Backoff { until } => {
                 self.backoff.insert((until, w.seq, key.clone()));
+            }
+            Place::Error { until } => {
+                self.errors.insert((until, w.seq, key.clone()));
             }
             Place::Unschedulable { since } => {
                 self.waiting.insert((since, w.seq, key.clone()));
+                let alike = self.by_rejectors.entry(w.rejectors.clone()).or_default();
+                alike.insert(key.clone());
             }
             Place::Gated => {}
         }
@@ -237,11 +256,20 @@ impl Queue {
             Place::Active => {
                 self.active.remove(&(Reverse(w.info.priority()), w.queued, w.seq, key.clone()));
             }
-            Place::Backoff { until, .. } => {
+            Place::Backoff { until } => {
                 self.backoff.remove(&(until, w.seq, key.clone()));
+            }
+            Place::Error { until } => {
+                self.errors.remove(&(until, w.seq, key.clone()));
             }
             Place::Unschedulable { since } => {
                 self.waiting.remove(&(since, w.seq, key.clone()));
+                if let Some(alike) = self.by_rejectors.get_mut(&w.rejectors) {
+                    alike.remove(key);
+                    if alike.is_empty() {
+                        self.by_rejectors.remove(&w.rejectors);
+                    }
+                }
             }
             Place::Gated => {}
         }
@@ -250,16 +278,15 @@ impl Queue {
 
 impl Waiting {
     /// How long to wait after the last failure.
-    fn wait(&self) -> Duration {
-        let doublings = self.attempts.saturating_sub(1).min(10);
-        FIRST.saturating_mul(1 << doublings).min(LONGEST)
+    fn wait(&self, first: Duration, longest: Duration) -> Duration {
+        let doublings = self.attempts.saturating_sub(1).min(20);
+        first.saturating_mul(1 << doublings).min(longest)
     }
 
     /// To be tried again, now or when the wait is over.
-    fn ready(&mut self, now: Time) {
-        let until = self.failed + self.wait();
-        self.place =
-            if until <= now { Place::Active } else { Place::Backoff { until, strict: false } };
+    fn ready(&mut self, wait: Duration, now: Time) {
+        let until = self.failed + wait;
+        self.place = if until <= now { Place::Active } else { Place::Backoff { until } };
     }
 }
 
@@ -281,26 +308,26 @@ mod tests {
 
     #[test]
     fn pods_come_by_priority_then_by_time() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Duration::from_secs(1), Duration::from_secs(10));
         let t = Time::from_secs;
-        queue.add(pod("late", 0), t(5));
-        queue.add(pod("early", 0), t(3));
-        queue.add(pod("urgent", 9), t(9));
+        queue.add(pod("late", 0), false, t(5));
+        queue.add(pod("early", 0), false, t(3));
+        queue.add(pod("urgent", 9), false, t(9));
         assert_eq!(names(&mut queue, t(10)), ["urgent", "early", "late"]);
     }
 
     #[test]
     fn a_rejected_pod_waits_for_a_change_or_five_minutes() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Duration::from_secs(1), Duration::from_secs(10));
         let t = Time::from_secs;
-        queue.add(pod("a", 0), t(0));
+        queue.add(pod("a", 0), false, t(0));
         let waiting = queue.pop(t(0)).unwrap();
         queue.fail(waiting, vec!["Fit"], t(0));
         assert!(!queue.has_work(t(100)));
         assert_eq!(queue.next_due(), Some(t(300)));
-        queue.move_pods(t(1), |w| w.rejectors.contains(&"Other"));
+        queue.move_pods(t(1), |_| true, |w| w.rejectors.contains(&"Other"));
         assert!(!queue.has_work(t(100)));
-        queue.move_pods(t(1), |w| w.rejectors.contains(&"Fit"));
+        queue.move_pods(t(1), |r| r.contains(&"Fit"), |_| true);
         let waiting = queue.pop(t(1)).unwrap();
         assert_eq!(waiting.attempts, 2);
         queue.fail(waiting, vec!["Fit"], t(1));
@@ -309,9 +336,9 @@ mod tests {
 
     #[test]
     fn after_an_error_the_wait_doubles_up_to_ten_seconds() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Duration::from_secs(1), Duration::from_secs(10));
         let mut now = Time::from_secs(0);
-        queue.add(pod("a", 0), now);
+        queue.add(pod("a", 0), false, now);
         for seconds in [1, 2, 4, 8, 10, 10] {
             let waiting = queue.pop(now).unwrap();
             queue.retry(waiting, now);

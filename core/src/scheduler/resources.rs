@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    api::core::v1::{Container, Pod, PodSpec},
+    api::core::v1::{Container, ContainerStatus, Pod, PodSpec},
     apimachinery::pkg::api::resource::Quantity,
 };
 
@@ -50,6 +50,22 @@ impl Resources {
         made
     }
 
+    /// The amount of one.
+    pub fn get(&self, name: &str) -> i64 {
+        match name {
+            "cpu" => self.cpu,
+            "memory" => self.memory,
+            "ephemeral-storage" => self.storage,
+            "pods" => self.pods,
+            _ => self.scalar.get(name).copied().unwrap_or(0),
+        }
+    }
+
+    /// Whether a resource is none of Kubernetes' own (`example.com/device`).
+    pub fn is_extended(name: &str) -> bool {
+        name.contains('/') && !name.starts_with("kubernetes.io/")
+    }
+
     fn combine(&mut self, other: &Resources, op: fn(i64, i64) -> i64) {
         self.cpu = op(self.cpu, other.cpu);
         self.memory = op(self.memory, other.memory);
@@ -89,11 +105,11 @@ pub fn of_pod(pod: &Pod, default: bool) -> Resources {
     let Some(spec) = &pod.spec else { return Resources::default() };
     let mut total = Resources::default();
     for container in &spec.containers {
-        total.add(&of_container(container, default));
+        total.add(&of_container(pod, container, default));
     }
     let (mut sidecars, mut largest) = (Resources::default(), Resources::default());
     for container in spec.init_containers.iter().flatten() {
-        let own = of_container(container, default);
+        let own = of_container(pod, container, default);
         if container.restart_policy.as_deref() == Some("Always") {
             total.add(&own);
             sidecars.add(&own);
@@ -116,17 +132,32 @@ pub fn of_pod(pod: &Pod, default: bool) -> Resources {
 fn pod_level(spec: &PodSpec, total: &mut Resources) {
     let Some(list) = spec.resources.as_ref().and_then(|r| r.requests.as_ref()) else { return };
     let own = Resources::of(Some(list));
-    if list.contains_key("cpu") {
-        total.cpu = own.cpu;
-    }
-    if list.contains_key("memory") {
-        total.memory = own.memory;
+    for name in list.keys() {
+        match name.as_str() {
+            "cpu" => total.cpu = own.cpu,
+            "memory" => total.memory = own.memory,
+            pages if pages.starts_with("hugepages-") => {
+                total.scalar.insert(name.clone(), own.get(name));
+            }
+            _ => {}
+        }
     }
 }
 
-fn of_container(container: &Container, default: bool) -> Resources {
+/// What a container asks for, or has while its pod is being resized, whichever is more; what it has
+/// where the node can't resize it.
+fn of_container(pod: &Pod, container: &Container, default: bool) -> Resources {
     let requests = container.resources.as_ref().and_then(|r| r.requests.as_ref());
     let mut own = Resources::of(requests);
+    if let Some(status) = status_of(pod, &container.name) {
+        let mut has = Resources::of(status.allocated_resources.as_ref());
+        has.max(&Resources::of(status.resources.as_ref().and_then(|r| r.requests.as_ref())));
+        if is_infeasible(pod) {
+            own = has;
+        } else {
+            own.max(&has);
+        }
+    }
     if default {
         if !requests.is_some_and(|r| r.contains_key("cpu")) {
             own.cpu = DEFAULT_CPU;
@@ -136,6 +167,33 @@ fn of_container(container: &Container, default: bool) -> Resources {
         }
     }
     own
+}
+
+/// A container's status, where it says something of resources.
+fn status_of<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
+    let status = pod.status.as_ref()?;
+    let init = status.init_container_statuses.iter().flatten();
+    let mut all = status.container_statuses.iter().flatten().chain(init);
+    let found = all.find(|s| s.name == name)?;
+    (found.resources.is_some() || found.allocated_resources.is_some()).then_some(found)
+}
+
+fn is_infeasible(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c.type_ == "PodResizePending" && c.reason.as_deref() == Some("Infeasible"))
+}
+
+/// Whether a change of a pod's status may change what it counts for: it has been resized.
+pub fn may_differ(old: &Pod, new: &Pod) -> bool {
+    let has = |pod: &Pod| {
+        let status = pod.status.as_ref();
+        let all = status.and_then(|s| s.container_statuses.as_ref()).into_iter().flatten();
+        all.map(|s| (s.resources.clone(), s.allocated_resources.clone())).collect::<Vec<_>>()
+    };
+    is_infeasible(old) != is_infeasible(new) || has(old) != has(new)
 }
 
 /// A quantity in thousandths, rounded up; what can't be read counts as nothing.

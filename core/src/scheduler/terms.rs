@@ -1,24 +1,48 @@
-//! A pod's wishes about other pods, in a form that can be matched quickly.
+//! A pod's wishes about other pods, in a form that can be matched quickly and compared.
 //!
 //! Models `framework.AffinityTerm` and `GetNamespaceLabelsSnapshot`.
 
-use std::collections::BTreeMap;
+use k8s_openapi::api::core::v1::{Affinity, Namespace, PodAffinityTerm, WeightedPodAffinityTerm};
 
-use k8s_openapi::api::core::v1::{Affinity, PodAffinityTerm, WeightedPodAffinityTerm};
-
+use super::cache::PodInfo;
 use crate::{
     api::{Object, selector::Selector},
     client::Client,
 };
 
-/// One term: pods of these namespaces that the selector matches, in the same domain.
-#[derive(Clone, Debug)]
-pub struct Term {
-    /// The node label whose values are the domains.
-    pub topology_key: String,
+/// Pods of these namespaces that a selector matches.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct About {
     namespaces: Vec<String>,
     namespace_selector: Option<Selector>,
     selector: Selector,
+}
+
+impl About {
+    /// Pods of one namespace.
+    pub fn within(namespace: &str, selector: Selector) -> Self {
+        About { namespaces: vec![namespace.to_string()], namespace_selector: None, selector }
+    }
+
+    /// Whether a pod is one of them.
+    pub fn includes(&self, client: &Client, pod: &PodInfo) -> bool {
+        self.selector.matches(pod.pod.metadata.labels.as_ref())
+            && (self.namespaces.iter().any(|n| n == pod.namespace())
+                || self.namespace_selector.as_ref().is_some_and(|s| {
+                    let found = client.find::<Namespace>("", pod.namespace());
+                    found
+                        .is_some_and(|n| s.matches((&*n as &dyn Object).metadata().labels.as_ref()))
+                }))
+    }
+}
+
+/// One term: such pods, in the same domain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Term {
+    /// The node label whose values are the domains.
+    pub topology_key: String,
+    /// The pods.
+    pub about: About,
 }
 
 impl Term {
@@ -30,30 +54,13 @@ impl Term {
         if namespaces.is_empty() && by_label.is_none() {
             namespaces.push(namespace.to_string());
         }
+        let namespace_selector =
+            by_label.map(|s| Selector::from_label_selector(Some(s)).unwrap_or_else(|_| nothing()));
+        let selector = selector.unwrap_or_else(|_| nothing());
         Term {
             topology_key: term.topology_key.clone(),
-            namespaces,
-            namespace_selector: by_label
-                .map(|s| Selector::from_label_selector(Some(s)).unwrap_or_else(|_| nothing())),
-            selector: selector.unwrap_or_else(|_| nothing()),
+            about: About { namespaces, namespace_selector, selector },
         }
-    }
-
-    /// Whether it is about a pod in this namespace with these labels.
-    pub fn matches(
-        &self,
-        client: &Client,
-        namespace: &str,
-        labels: Option<&BTreeMap<String, String>>,
-    ) -> bool {
-        self.selector.matches(labels)
-            && (self.namespaces.iter().any(|n| n == namespace)
-                || self.namespace_selector.as_ref().is_some_and(|s| {
-                    use k8s_openapi::api::core::v1::Namespace;
-                    let found = client.find::<Namespace>("", namespace);
-                    found
-                        .is_some_and(|n| s.matches((&*n as &dyn Object).metadata().labels.as_ref()))
-                }))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::patch::merge,
+    client::DeleteOptions,
     controllers::testing::{cluster, edit, events, make, node, pass},
     sim::Sim,
 };
@@ -271,8 +272,14 @@ fn a_more_important_pod_takes_the_place_of_the_least_important_one() {
 
 fn scores(w: &World, pod: &str, expect: Expect) {
     let decision = w.scheduler.decision("default", pod).unwrap();
-    let lines = decision.nodes.iter().map(|(node, verdict)| format!("{node} {verdict:?}\n"));
-    expect.assert_eq(&lines.collect::<String>());
+    let part = |p: &Part| format!(" {} {}={}*{}", p.plugin, p.raw, p.score, p.weight);
+    let line = |(node, verdict): (&String, &Verdict)| match verdict {
+        Verdict::Scored { total, parts } => {
+            format!("{node} {total}:{}\n", parts.iter().map(part).collect::<String>())
+        }
+        other => format!("{node} {other:?}\n"),
+    };
+    expect.assert_eq(&decision.nodes.iter().map(line).collect::<String>());
 }
 
 #[test]
@@ -289,9 +296,9 @@ fn scores_are_upstreams() {
         &w,
         "b",
         expect![[r#"
-            n1 Scored { total: 447, parts: [("TaintToleration", 300), ("NodeResourcesFit", 72), ("NodeResourcesBalancedAllocation", 75), ("ImageLocality", 0)] }
-            n2 Scored { total: 473, parts: [("TaintToleration", 300), ("NodeResourcesFit", 86), ("NodeResourcesBalancedAllocation", 87), ("ImageLocality", 0)] }
-            n3 Scored { total: 473, parts: [("TaintToleration", 300), ("NodeResourcesFit", 86), ("NodeResourcesBalancedAllocation", 87), ("ImageLocality", 0)] }
+            n1 441: TaintToleration 0=100*3 NodeResourcesFit 72=72*1 NodeResourcesBalancedAllocation 69=69*1 ImageLocality 0=0*1
+            n2 454: TaintToleration 0=100*3 NodeResourcesFit 86=86*1 NodeResourcesBalancedAllocation 68=68*1 ImageLocality 0=0*1
+            n3 454: TaintToleration 0=100*3 NodeResourcesFit 86=86*1 NodeResourcesBalancedAllocation 68=68*1 ImageLocality 0=0*1
         "#]],
     );
 }

@@ -1,4 +1,5 @@
-//! The native half of `cargo xtask bench`: `bench replicas N | idle | requests | api`.
+//! The native half of `cargo xtask bench`: `bench replicas N | idle | requests | api |
+//! schedule [plain|apart] NODES PODS`.
 //!
 //! Prints one JSON object a line: `{"name","value","unit"}`. Each measurement is a process of its
 //! own, so that peak memory is its own.
@@ -9,7 +10,10 @@ use std::{
 };
 
 use sandbar_core::{session::protocol::Input, view::Row};
-use sandbar_tests::driver::Driver;
+use sandbar_tests::{
+    driver::Driver,
+    schedule_bench::{self, Wishes},
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,7 +29,11 @@ fn main() -> ExitCode {
         ["api"] => api(),
         ["idle"] => idle(),
         ["requests"] => requests(),
-        _ => Err("usage: bench replicas N | idle | requests".to_owned()),
+        ["schedule", wishes, nodes, pods] => schedule(wishes, nodes, pods),
+        _ => {
+            Err("usage: bench replicas N | idle | requests | api | schedule plain|apart NODES PODS"
+                .to_owned())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -144,5 +152,20 @@ fn requests() -> Result<(), String> {
         return Err(format!("{answered} requests were answered and {failed} failed"));
     }
     print("requests/native", answered as f64 / wall, "requests/s");
+    Ok(())
+}
+
+/// Wall time until all pods have nodes.
+fn schedule(wishes: &str, nodes: &str, pods: &str) -> Result<(), String> {
+    let name = format!("schedule/native/{wishes}/{nodes}/{pods}");
+    let number = |text: &str| text.parse::<usize>().map_err(|e| format!("{text}: {e}"));
+    let wishes = match wishes {
+        "plain" => Wishes::Plain,
+        "apart" => Wishes::Apart,
+        other => return Err(format!("{other}: neither plain nor apart")),
+    };
+    let wall = schedule_bench::measure(number(nodes)?, number(pods)?, wishes)?;
+    print(&format!("{name}/wall"), wall, "s");
+    print(&format!("{name}/memory"), peak_memory()?, "bytes");
     Ok(())
 }

@@ -6,9 +6,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use k8s_openapi::api::core::v1::{
-    LoadBalancerIngress, LoadBalancerStatus, Service, ServiceStatus,
-};
+use k8s_openapi::api::core::v1::{LoadBalancerIngress, LoadBalancerStatus, Service, ServiceStatus};
 
 use super::{Command, NETWORK, Outcome, PROFILE, node, style};
 use crate::{

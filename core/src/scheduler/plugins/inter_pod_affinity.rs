@@ -1,15 +1,16 @@
 //! Pods that want to be near others, or away from them.
 //!
-//! Models `pkg/scheduler/framework/plugins/interpodaffinity`.
+//! Models `pkg/scheduler/framework/plugins/interpodaffinity`. What upstream counts for each pod anew
+//! is kept counted by the cache.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::{
-    api::Object,
     client::Client,
     scheduler::{
-        cache::{Group, NodeInfo, PodInfo},
-        framework::{Check, Cx, Event, MAX_SCORE, Plugin, Rejection},
+        cache::{NodeInfo, PodInfo},
+        framework::{Check, Cx, Event, MAX_SCORE, Plugin, Point, Rejection, interest},
+        tally::{Counts, Domains, Sort},
         terms::Term,
     },
 };
@@ -17,9 +18,13 @@ use crate::{
 pub const PLUGIN: Plugin = Plugin {
     name: "InterPodAffinity",
     weight: 2,
+    points: &[Point::PreFilter, Point::Filter, Point::PreScore, Point::Score],
+    events: interest::NODE | interest::PODS,
     check: |cx| {
         // Where neither the pod nor anyone on a node has wishes there is nothing to judge.
-        let wishes = !cx.pod.terms.is_empty() || cx.cache.affine > 0;
+        let others = [cx.cache.repelling.is_empty(), cx.cache.attracted.is_empty()];
+        let nobody = others == [true; 2] && cx.cache.preferring.is_empty();
+        let wishes = !cx.pod.terms.is_empty() || !nobody;
         Ok(wishes.then(|| Box::new(Affinity::new(cx)) as Box<dyn Check>))
     },
     helps: |client, pod, event| match event {
@@ -33,109 +38,64 @@ pub const PLUGIN: Plugin = Plugin {
     },
 };
 
-fn about(client: &Client, term: &Term, pod: &PodInfo) -> bool {
-    term.matches(client, pod.namespace(), (&*pod.pod as &dyn Object).metadata().labels.as_ref())
-}
-
 fn attracted(client: &Client, pod: &PodInfo, other: &PodInfo) -> bool {
-    pod.terms.attracts.iter().all(|t| about(client, t, other)) && !pod.terms.attracts.is_empty()
+    let terms = &pod.terms.attracts;
+    !terms.is_empty() && terms.iter().all(|t| t.about.includes(client, other))
 }
 
 fn repels(client: &Client, pod: &PodInfo, other: &PodInfo) -> bool {
-    pod.terms.repels.iter().any(|t| about(client, t, other))
+    pod.terms.repels.iter().any(|t| t.about.includes(client, other))
 }
-
-/// Pods in a domain: by node label and its value.
-type Domains = BTreeMap<(String, String), i64>;
 
 #[derive(Clone, Default)]
 struct Affinity {
-    /// Pods that all of the pod's required terms are about.
-    wanted: Domains,
-    /// Pods that one of the pod's required anti-affinity terms is about.
-    shunned: Domains,
-    /// Pods with a required anti-affinity term that is about the pod.
-    shunning: Domains,
-    /// What preferred terms on both sides make of each domain.
-    scores: Domains,
+    /// For each of the pod's required terms: pods that all of these are about, by the term's domains.
+    wanted: Vec<Counts>,
+    /// For each of the pod's required anti-affinity terms: pods that it is about.
+    shunned: Vec<Counts>,
+    /// Required anti-affinity terms of others that are about the pod, and where those others are.
+    shunning: Vec<(Term, Counts)>,
+    /// Node labels, and what preferred terms on both sides make of their values.
+    scores: Vec<(String, Rc<Domains>, i64)>,
 }
 
-fn count(domains: &mut Domains, node: &NodeInfo, key: &str, amount: i64) {
-    let Some(value) = node.label(key).filter(|_| amount != 0) else { return };
-    let place = (key.to_string(), value.to_string());
-    let sum = domains.entry(place.clone()).or_default();
-    *sum += amount;
-    if *sum == 0 {
-        domains.remove(&place);
+fn count(cx: &Cx, terms: &[&Term], key: &str) -> Rc<Domains> {
+    let all_of = terms.iter().map(|t| t.about.clone()).collect();
+    cx.cache.domains(&Sort { all_of, staying: false }, key)
+}
+
+fn add(counts: &mut Counts, node: &NodeInfo, key: &str, amount: i64) {
+    if let Some(value) = node.label(key) {
+        counts.add(value, amount);
     }
-}
-
-fn has(domains: &Domains, node: &NodeInfo, key: &str) -> bool {
-    let Some(value) = node.label(key) else { return false };
-    domains.get(&(key.to_string(), value.to_string())).is_some_and(|n| *n > 0)
 }
 
 impl Affinity {
     fn new(cx: &Cx) -> Self {
-        let mut made = Affinity::default();
         let own = &cx.pod.terms;
-        if own.attracts.is_empty() && own.repels.is_empty() && cx.cache.repelling == 0 {
-            return made;
-        }
-        for node in cx.cache.nodes() {
-            for group in node.groups.values() {
-                made.count(cx, node, &group.sample, group.count);
-            }
-        }
-        made
-    }
-
-    /// Counts `amount` pods like `other` on a node for the required terms.
-    fn count(&mut self, cx: &Cx, node: &NodeInfo, other: &PodInfo, amount: i64) {
-        let own = &cx.pod.terms;
-        if attracted(cx.client, cx.pod, other) {
-            for term in &own.attracts {
-                count(&mut self.wanted, node, &term.topology_key, amount);
-            }
-        }
-        for term in own.repels.iter().filter(|t| about(cx.client, t, other)) {
-            count(&mut self.shunned, node, &term.topology_key, amount);
-        }
-        for term in other.terms.repels.iter().filter(|t| about(cx.client, t, cx.pod)) {
-            count(&mut self.shunning, node, &term.topology_key, amount);
+        let together: Vec<&Term> = own.attracts.iter().collect();
+        let wanted = together.iter().map(|t| Counts::new(count(cx, &together, &t.topology_key)));
+        let shunned = own.repels.iter().map(|t| Counts::new(count(cx, &[t], &t.topology_key)));
+        let shunning = cx.cache.repelling.iter();
+        let shunning = shunning.filter(|(term, _)| term.about.includes(cx.client, cx.pod));
+        let shunning = shunning.map(|(term, at)| (term.clone(), Counts::new(at.clone())));
+        Affinity {
+            wanted: wanted.collect(),
+            shunned: shunned.collect(),
+            shunning: shunning.collect(),
+            scores: Vec::new(),
         }
     }
 
     fn is_attracted_to(&self, cx: &Cx, node: &NodeInfo) -> bool {
         let terms = &cx.pod.terms.attracts;
-        if terms.iter().any(|t| node.label(&t.topology_key).is_none()) {
-            return false;
-        }
-        if terms.iter().all(|t| has(&self.wanted, node, &t.topology_key)) {
-            return true;
+        let mut there = true;
+        for (term, counts) in terms.iter().zip(&self.wanted) {
+            let Some(value) = node.label(&term.topology_key) else { return false };
+            there &= counts.get(value) > 0;
         }
         // The first of a group that wants to be together may go anywhere.
-        self.wanted.is_empty() && attracted(cx.client, cx.pod, cx.pod)
-    }
-
-    fn weigh(&mut self, cx: &Cx, node: &NodeInfo, group: &Group) {
-        let other = &group.sample;
-        for (term, weight) in &cx.pod.terms.prefers {
-            if about(cx.client, term, other) {
-                count(&mut self.scores, node, &term.topology_key, weight * group.count);
-            }
-        }
-        for (term, weight) in &other.terms.prefers {
-            if about(cx.client, term, cx.pod) {
-                count(&mut self.scores, node, &term.topology_key, weight * group.count);
-            }
-        }
-        // Those who need the pod near like it near (`hardPodAffinityWeight` 1).
-        for term in &other.terms.attracts {
-            if about(cx.client, term, cx.pod) {
-                count(&mut self.scores, node, &term.topology_key, group.count);
-            }
-        }
+        there || (self.wanted.iter().all(|c| c.sum() == 0) && attracted(cx.client, cx.pod, cx.pod))
     }
 }
 
@@ -144,12 +104,13 @@ impl Check for Affinity {
         if !cx.pod.terms.attracts.is_empty() && !self.is_attracted_to(cx, node) {
             return Err(Rejection::final_("node(s) didn't match pod affinity rules"));
         }
-        if cx.pod.terms.repels.iter().any(|t| has(&self.shunned, node, &t.topology_key)) {
+        let some =
+            |key: &str, counts: &Counts| node.label(key).is_some_and(|value| counts.get(value) > 0);
+        let mut shunned = cx.pod.terms.repels.iter().zip(&self.shunned);
+        if shunned.any(|(term, counts)| some(&term.topology_key, counts)) {
             return Err(Rejection::resolvable("node(s) didn't match pod anti-affinity rules"));
         }
-        let labels = node.node.metadata.labels.iter().flatten();
-        let mut places = labels.map(|(k, v)| (k.clone(), v.clone()));
-        if !self.shunning.is_empty() && places.any(|p| self.shunning.contains_key(&p)) {
+        if self.shunning.iter().any(|(term, counts)| some(&term.topology_key, counts)) {
             let why = "node(s) didn't satisfy existing pods anti-affinity rules";
             return Err(Rejection::resolvable(why));
         }
@@ -157,20 +118,34 @@ impl Check for Affinity {
     }
 
     fn prepare_scores(&mut self, cx: &Cx, _nodes: &[&NodeInfo]) -> bool {
-        for node in cx.cache.nodes() {
-            for group in node.groups.values() {
-                self.weigh(cx, node, group);
-            }
+        let own = &cx.pod.terms;
+        for (term, weight) in &own.prefers {
+            let at = count(cx, &[term], &term.topology_key);
+            self.scores.push((term.topology_key.clone(), at, *weight));
         }
+        // Without wishes of its own a pod may be told not to mind those of others.
+        if cx.args.ignore_preferences_of_others && own.prefers.is_empty() {
+            return false;
+        }
+        let about = |term: &Term| term.about.includes(cx.client, cx.pod);
+        for ((term, weight), at) in cx.cache.preferring.iter().filter(|((t, _), _)| about(t)) {
+            self.scores.push((term.topology_key.clone(), at.clone(), *weight));
+        }
+        // Those who need the pod near like it near.
+        let hard = cx.args.hard_affinity_weight;
+        for (term, at) in cx.cache.attracted.iter().filter(|(t, _)| hard > 0 && about(t)) {
+            self.scores.push((term.topology_key.clone(), at.clone(), hard));
+        }
+        self.scores.retain(|(_, at, _)| at.sum() > 0);
         !self.scores.is_empty()
     }
 
-    fn score(&self, _cx: &Cx, node: &NodeInfo) -> i64 {
-        let labels = node.node.metadata.labels.iter().flatten();
-        labels.filter_map(|(k, v)| self.scores.get(&(k.clone(), v.clone()))).sum()
+    fn score(&self, _cx: &Cx, _i: usize, node: &NodeInfo) -> i64 {
+        let at = |key: &str, counts: &Domains| node.label(key).map_or(0, |value| counts.get(value));
+        self.scores.iter().map(|(key, counts, weight)| at(key, counts) * weight).sum()
     }
 
-    fn normalize(&self, _nodes: &[&NodeInfo], scores: &mut [i64]) {
+    fn normalize(&self, scores: &mut [i64]) {
         let lowest = scores.iter().copied().min().unwrap_or(0);
         let span = scores.iter().copied().max().unwrap_or(0) - lowest;
         for score in scores {
@@ -184,6 +159,24 @@ impl Check for Affinity {
     }
 
     fn with_pod(&mut self, cx: &Cx, node: &NodeInfo, other: &PodInfo, sign: i64) {
-        self.count(cx, node, other, sign);
+        let own = &cx.pod.terms;
+        if attracted(cx.client, cx.pod, other) {
+            for (term, counts) in own.attracts.iter().zip(&mut self.wanted) {
+                add(counts, node, &term.topology_key, sign);
+            }
+        }
+        for (term, counts) in own.repels.iter().zip(&mut self.shunned) {
+            if term.about.includes(cx.client, other) {
+                add(counts, node, &term.topology_key, sign);
+            }
+        }
+        for term in other.terms.repels.iter().filter(|t| t.about.includes(cx.client, cx.pod)) {
+            let known = self.shunning.iter().position(|(known, _)| known == term);
+            let at = known.unwrap_or_else(|| {
+                self.shunning.push((term.clone(), Counts::default()));
+                self.shunning.len() - 1
+            });
+            add(&mut self.shunning[at].1, node, &term.topology_key, sign);
+        }
     }
 }

@@ -7,13 +7,15 @@ use crate::{
     api::pods,
     scheduler::{
         cache::NodeInfo,
-        framework::{Check, Cx, Event, Plugin, Rejection},
+        framework::{Check, Cx, Event, Plugin, Point, Rejection, interest},
     },
 };
 
 pub const PLUGIN: Plugin = Plugin {
     name: "NodeName",
     weight: 0,
+    points: &[Point::Filter],
+    events: interest::NODE,
     check: |cx| {
         let named = !pods::node_name(&cx.pod.pod).is_empty();
         Ok(named.then(|| Box::new(Named) as Box<dyn Check>))

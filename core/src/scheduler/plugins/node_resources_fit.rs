@@ -1,17 +1,22 @@
 //! What a pod asks for must be left on the node; of those where it is, the emptier ones are
-//! better.
+//! better (or the fuller ones, as the scheduler is set up).
+//!
+//! Models `pkg/scheduler/framework/plugins/noderesources`.
 
 use std::borrow::Cow;
 
 use crate::scheduler::{
     cache::{NodeInfo, PodInfo},
-    framework::{Check, Cx, Event, MAX_SCORE, Plugin, Rejection},
+    config::{Args, Scoring, Strategy},
+    framework::{Check, Cx, Event, MAX_SCORE, Plugin, Point, Rejection, interest},
     resources::Resources,
 };
 
 pub const PLUGIN: Plugin = Plugin {
     name: "NodeResourcesFit",
     weight: 1,
+    points: &[Point::PreFilter, Point::Filter, Point::PreScore, Point::Score],
+    events: interest::NODE | interest::POD_UPDATED | interest::POD_REMOVED,
     check: |_| Ok(Some(Box::new(Fit))),
     helps: |_, pod, event| match event {
         Event::Storage => false,
@@ -23,7 +28,7 @@ pub const PLUGIN: Plugin = Plugin {
                 Resources::of(n.status.as_ref().and_then(|s| s.allocatable.as_ref()))
             };
             let has = of(new);
-            old.is_none_or(|old| of(old) != has) && misses(pod, &has, None).is_empty()
+            old.is_none_or(|old| of(old) != has) && misses(pod, &has, None, &|_| false).is_empty()
         }
         Event::Own(new, old) => new.spec != old.spec,
         Event::PodAdded(_) => false,
@@ -37,7 +42,12 @@ struct Fit;
 type Missing = (Cow<'static, str>, bool);
 
 /// What is missing of `has`, where `used` is used already (and so many pods are there).
-fn misses(pod: &PodInfo, has: &Resources, used: Option<(&Resources, usize)>) -> Vec<Missing> {
+fn misses(
+    pod: &PodInfo,
+    has: &Resources,
+    used: Option<(&Resources, usize)>,
+    ignored: &dyn Fn(&str) -> bool,
+) -> Vec<Missing> {
     let mut missing = Vec::new();
     if used.map_or(0, |(_, n)| n) as i64 + 1 > has.pods {
         missing.push((Cow::Borrowed("Too many pods"), has.pods < 1));
@@ -59,17 +69,53 @@ fn misses(pod: &PodInfo, has: &Resources, used: Option<(&Resources, usize)>) -> 
     }
     for (name, wants) in &wants.scalar {
         let of = |r: &Resources| r.scalar.get(name).copied().unwrap_or(0);
-        if *wants > 0 && *wants > of(has) - of(used) {
+        if *wants > 0 && *wants > of(has) - of(used) && !ignored(name) {
             missing.push((Cow::Owned(format!("Insufficient {name}")), *wants > of(has)));
         }
     }
     missing
 }
 
+/// Whether the scheduler was told not to look at an extended resource.
+fn is_ignored(args: &Args, name: &str) -> bool {
+    let group = name.split('/').next().unwrap_or_default();
+    Resources::is_extended(name)
+        && (args.ignored_resources.iter().any(|r| r == name)
+            || args.ignored_groups.iter().any(|g| g == group))
+}
+
+/// `LeastAllocated`: what share is free.
+fn least(wanted: i64, has: i64) -> i64 {
+    if wanted > has { 0 } else { percent(has - wanted, has) }
+}
+
+/// `MostAllocated`: what share is taken.
+fn most(wanted: i64, has: i64) -> i64 {
+    percent(wanted.min(has), has)
+}
+
+fn percent(part: i64, of: i64) -> i64 {
+    if of == 0 { 0 } else { (i128::from(part) * i128::from(MAX_SCORE) / i128::from(of)) as i64 }
+}
+
+/// `RequestedToCapacityRatio`: the height of a line through points at what share is taken.
+fn ratio(points: &[(i64, i64)], wanted: i64, has: i64) -> i64 {
+    let taken = if has == 0 || wanted > has { 100 } else { percent(wanted, has) };
+    let Some(after) = points.iter().position(|(x, _)| taken <= *x) else {
+        return points.last().map_or(0, |(_, y)| *y);
+    };
+    let (x, y) = points[after];
+    match after.checked_sub(1).and_then(|before| points.get(before)) {
+        Some((x0, y0)) if x > *x0 => y0 + (y - y0) * (taken - x0) / (x - x0),
+        _ => y,
+    }
+}
+
 impl Check for Fit {
     fn filter(&self, cx: &Cx, node: &NodeInfo) -> Result<(), Rejection> {
         let used = Some((&node.requested, node.pods.len()));
-        let missing = misses(cx.pod, &node.allocatable, used);
+        let ignored = |name: &str| is_ignored(cx.args, name);
+        let missing = misses(cx.pod, &node.allocatable, used, &ignored);
         if missing.is_empty() {
             return Ok(());
         }
@@ -81,18 +127,35 @@ impl Check for Fit {
         true
     }
 
-    /// `LeastAllocated`, CPU and memory counting the same.
-    fn score(&self, cx: &Cx, node: &NodeInfo) -> i64 {
-        let (has, used, wants) = (&node.allocatable, &node.counted, &cx.pod.counted);
-        let parts = [(has.cpu, used.cpu + wants.cpu), (has.memory, used.memory + wants.memory)];
+    fn score(&self, cx: &Cx, _i: usize, node: &NodeInfo) -> i64 {
+        let Scoring { strategy, resources } = &cx.args.fit;
         let (mut sum, mut weights) = (0, 0);
-        for (has, wanted) in parts.into_iter().filter(|(has, _)| *has > 0) {
-            weights += 1;
-            if wanted <= has {
-                sum += (i128::from(has - wanted) * i128::from(MAX_SCORE) / i128::from(has)) as i64;
+        for (name, weight) in resources {
+            let wants = cx.pod.counted.get(name);
+            if Resources::is_extended(name) && wants == 0 {
+                continue; // what the pod does not ask for does not count
+            }
+            let has = node.allocatable.get(name);
+            if has == 0 {
+                continue;
+            }
+            let wanted = node.counted.get(name).saturating_add(wants);
+            let score = match strategy {
+                Strategy::Least => least(wanted, has),
+                Strategy::Most => most(wanted, has),
+                Strategy::Ratio(points) => ratio(points, wanted, has),
+            };
+            // By points, a resource that scores nothing does not count.
+            if score > 0 || !matches!(strategy, Strategy::Ratio(_)) {
+                sum += score * weight;
+                weights += weight;
             }
         }
-        if weights == 0 { 0 } else { sum / weights }
+        match (weights, strategy) {
+            (0, _) => 0,
+            (_, Strategy::Ratio(_)) => (sum as f64 / weights as f64).round() as i64,
+            _ => sum / weights,
+        }
     }
 
     fn boxed_clone(&self) -> Box<dyn Check> {

@@ -6,13 +6,15 @@ use crate::{
     api::scheduling,
     scheduler::{
         cache::{NodeInfo, PodInfo},
-        framework::{Check, Cx, Event, Plugin, Rejection},
+        framework::{Check, Cx, Event, Plugin, Point, Rejection, interest},
     },
 };
 
 pub const PLUGIN: Plugin = Plugin {
     name: "NodeUnschedulable",
     weight: 0,
+    points: &[Point::Filter],
+    events: interest::NODE,
     check: |_| Ok(Some(Box::new(Unschedulable))),
     helps: |_, pod, event| match event {
         Event::Node(new, old) => takes(pod, new) && old.is_none_or(|old| !takes(pod, old)),

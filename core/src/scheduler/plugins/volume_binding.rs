@@ -3,13 +3,12 @@
 //! Claims of classes that wait for their first pod get their volume once a node is chosen: [`prepare`]
 //! asks for it, and the pod waits until the claim is bound.
 //!
-//! Models `pkg/scheduler/framework/plugins/volumebinding` and the part of `volumerestrictions` about
-//! claims that one pod has for itself.
+//! Models `pkg/scheduler/framework/plugins/volumebinding`.
 
-use std::{borrow::Cow, rc::Rc};
+use std::rc::Rc;
 
 use k8s_openapi::api::{
-    core::v1::{Node, PersistentVolume, PersistentVolumeClaim},
+    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Volume},
     storage::v1::StorageClass,
 };
 
@@ -25,7 +24,7 @@ use crate::{
     },
     scheduler::{
         cache::{NodeInfo, PodInfo},
-        framework::{Check, Cx, Event, Plugin, Rejection},
+        framework::{Check, Cx, Event, Plugin, Point, Rejection, interest},
     },
 };
 
@@ -35,6 +34,15 @@ pub const NAME: &str = "VolumeBinding";
 pub const PLUGIN: Plugin = Plugin {
     name: NAME,
     weight: 0,
+    points: &[
+        Point::PreFilter,
+        Point::Filter,
+        Point::PreScore,
+        Point::Score,
+        Point::Reserve,
+        Point::PreBind,
+    ],
+    events: interest::NODE | interest::STORAGE | interest::POD_REMOVED,
     check: |cx| {
         let claims = volumes::claims(&cx.pod.pod);
         if claims.is_empty() {
@@ -46,78 +54,70 @@ pub const PLUGIN: Plugin = Plugin {
     helps: |_, _, event| matches!(event, Event::Storage | Event::Node(..) | Event::PodRemoved(_)),
 };
 
-fn refuse(reason: String) -> Rejection {
-    Rejection { reasons: vec![Cow::Owned(reason)], resolvable: false }
-}
-
 #[derive(Clone, Default)]
 struct Binding {
     /// Volumes of bound claims.
     bound: Vec<Rc<PersistentVolume>>,
     /// Claims that wait for a node.
     delayed: Vec<Rc<PersistentVolumeClaim>>,
-    /// Claims (`namespace/name`) that no other pod may use.
-    exclusive: Vec<String>,
 }
 
 fn sort_out(client: &Client, pod: &PodInfo, claims: &[String]) -> Result<Binding, Rejection> {
     let mut binding = Binding::default();
     for name in claims {
         let Some(claim) = client.find::<PersistentVolumeClaim>(pod.namespace(), name) else {
-            return Err(refuse(format!("persistentvolumeclaim {name:?} not found")));
+            return Err(Rejection::about(not_there(pod, name)));
         };
         if is_deleting(&claim.metadata) {
-            return Err(refuse(format!("persistentvolumeclaim {name:?} is being deleted")));
+            return Err(Rejection::about(format!(
+                "persistentvolumeclaim {name:?} is being deleted"
+            )));
         }
         let volume = volume_name(&claim);
         if claim_phase(&claim) == "Lost" {
             let text = format!(
                 "persistentvolumeclaim {name:?} bound to non-existent persistentvolume {volume:?}"
             );
-            return Err(refuse(text));
-        }
-        let modes = claim.spec.as_ref().and_then(|s| s.access_modes.as_ref());
-        if modes.is_some_and(|m| m.iter().any(|m| m == "ReadWriteOncePod")) {
-            binding.exclusive.push(format!("{}/{name}", pod.namespace()));
+            return Err(Rejection::about(text));
         }
         if is_fully_bound(&claim) {
             match client.find::<PersistentVolume>("", volume) {
                 Some(volume) => binding.bound.push(volume),
                 None => {
                     let text = format!("persistentvolume {volume:?} not found");
-                    return Err(refuse(text));
+                    return Err(Rejection::about(text));
                 }
             }
         } else if delays(client, &claim) {
             binding.delayed.push(claim);
         } else {
             let text = "pod has unbound immediate PersistentVolumeClaims";
-            return Err(refuse(text.into()));
+            return Err(Rejection::about(text.into()));
         }
     }
     Ok(binding)
 }
 
+/// What is said of a claim that is not there (yet, if it is one that is made for the pod).
+fn not_there(pod: &PodInfo, claim: &str) -> String {
+    let volumes = pod.pod.spec.as_ref().and_then(|s| s.volumes.as_deref()).unwrap_or_default();
+    let of = |v: &&Volume| volumes::claim_of(&pod.pod, v).as_deref() == Some(claim);
+    match volumes.iter().find(of).is_some_and(|v| v.ephemeral.is_some()) {
+        true => format!(
+            "waiting for ephemeral volume controller to create the persistentvolumeclaim {claim:?}"
+        ),
+        false => format!("persistentvolumeclaim {claim:?} not found"),
+    }
+}
+
 impl Check for Binding {
     fn filter(&self, cx: &Cx, node: &NodeInfo) -> Result<(), Rejection> {
-        let taken = |other: &&Rc<PodInfo>| {
-            let theirs = volumes::claims(&other.pod);
-            let ns = other.namespace();
-            theirs.iter().any(|c| self.exclusive.contains(&format!("{ns}/{c}")))
-        };
-        if !self.exclusive.is_empty() && node.pods.values().any(|p| taken(&p)) {
-            return Err(Rejection::resolvable(
-                "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod \
-                 access mode",
-            ));
-        }
-        let Some(object) = cx.client.find::<Node>("", &node.name) else { return Ok(()) };
-        if !self.bound.iter().all(|volume| reaches(volume, &object)) {
+        if !self.bound.iter().all(|volume| reaches(volume, &node.node)) {
             let why = "node(s) didn't match PersistentVolume's node affinity";
             return Err(Rejection::final_(why));
         }
         for claim in &self.delayed {
-            if !can_be_bound(cx.client, claim, &object) {
+            if !can_be_bound(cx.client, claim, &node.node) {
                 let why = "node(s) didn't find available persistent volumes to bind";
                 return Err(Rejection::final_(why));
             }
