@@ -198,6 +198,7 @@ pub static PROGRAMS: &[&Program] = &[
     &nproc::PROGRAM,
     #[cfg(feature = "cluster")]
     &nslookup::PROGRAM,
+    &nslookup::OLD,
     #[cfg(not(feature = "cluster"))]
     &later::NSLOOKUP,
     #[cfg(feature = "cluster")]

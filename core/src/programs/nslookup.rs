@@ -19,6 +19,15 @@ pub const PROGRAM: Program = Program {
     complete: None,
 };
 
+/// `nslookup` of busybox up to 1.28, which tutorials ask for by name: it asks as every other program
+/// does, hosts file and search domains included. Models `networking/nslookup.c` of that version.
+pub const OLD: Program = Program {
+    name: "nslookup-1.28",
+    summary: "ask a name server, the old way",
+    run: |proc| Box::pin(old(proc)),
+    complete: None,
+};
+
 const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn main(proc: Proc) -> i32 {
@@ -69,6 +78,46 @@ async fn main(proc: Proc) -> i32 {
     }
 }
 
+async fn old(proc: Proc) -> i32 {
+    let args = proc.args().to_vec();
+    let (name, server) = match &args[1..] {
+        [name] => (name, None),
+        [name, server] => (name, Some(server)),
+        _ => {
+            proc.eprint("Usage: nslookup [HOST] [SERVER]\n").await;
+            return 1;
+        }
+    };
+    let mut conf = ResolvConf::parse(&proc.read_file("/etc/resolv.conf").unwrap_or_default());
+    if let Some(server) = server {
+        match net::resolve(&proc, server).await {
+            Ok(address) => conf.servers = vec![address],
+            Err(_) => {
+                proc.eprint(&format!("nslookup: can't resolve '{server}'\n")).await;
+                return 1;
+            }
+        }
+    }
+    let server = conf.servers.first().copied().unwrap_or(Ipv4Addr::LOCALHOST);
+    let Some(endpoint) = net::endpoint(&proc) else {
+        proc.eprint(&format!("nslookup: can't resolve '{name}'\n")).await;
+        return 1;
+    };
+    let lookup = Lookup { proc: &proc, endpoint, server, conf };
+    lookup.old_host("Server:", &server.to_string(), &[server]).await;
+    proc.print("\n").await;
+    let found = match name.parse::<Ipv4Addr>() {
+        Ok(address) => vec![address],
+        Err(_) => lookup.addresses(name).await,
+    };
+    if found.is_empty() {
+        proc.eprint(&format!("nslookup: can't resolve '{name}'\n")).await;
+        return 1;
+    }
+    lookup.old_host("Name:", name, &found).await;
+    0
+}
+
 fn record(name: &str) -> Option<RecordType> {
     Some(match name.to_ascii_lowercase().as_str() {
         "a" => RecordType::A,
@@ -90,6 +139,41 @@ impl Lookup<'_> {
     async fn ask(&self, name: &str, record: RecordType) -> Option<Rc<Answer>> {
         let server = SocketAddrV4::new(self.server, 53);
         dns::ask(&self.endpoint, server, name, record, PATIENCE).await.ok()
+    }
+
+    /// The addresses that a name has, by the first of its candidates that has any.
+    async fn addresses(&self, name: &str) -> Vec<Ipv4Addr> {
+        let hosts = self.proc.read_file("/etc/hosts").unwrap_or_default();
+        if let Some(address) = dns::in_hosts(&hosts, name) {
+            return vec![address];
+        }
+        for candidate in self.conf.candidates(name) {
+            let Some(answer) = self.ask(&candidate, RecordType::A).await else { break };
+            let address = |record: &dns::Record| match &record.data {
+                RecordData::A(address) => Some(*address),
+                _ => None,
+            };
+            let found: Vec<_> = answer.records.iter().filter_map(address).collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+
+    /// A host with its addresses, each with the name that it leads back to.
+    async fn old_host(&self, title: &str, name: &str, addresses: &[Ipv4Addr]) {
+        self.proc.print(&format!("{title:<10} {name}\n")).await;
+        for (address, n) in addresses.iter().zip(1..) {
+            let answer = self.ask(&pointer(*address), RecordType::Ptr).await;
+            let back =
+                answer.iter().flat_map(|a| &a.records).find_map(|record| match &record.data {
+                    RecordData::Ptr(target) => Some(format!(" {}", target.trim_end_matches('.'))),
+                    _ => None,
+                });
+            let line = format!("Address {n}: {address}{}\n", back.unwrap_or_default());
+            self.proc.print(&line).await;
+        }
     }
 
     async fn nobody(&self) -> i32 {

@@ -179,6 +179,11 @@ fn busybox(cx: &LayerCx) {
     cx.program("/bin/busybox", "busybox");
 }
 
+fn busybox_1_28(cx: &LayerCx) {
+    busybox(cx);
+    cx.program("/bin/nslookup", "nslookup-1.28");
+}
+
 fn alpine(cx: &LayerCx) {
     common(cx, "/bin/sh");
     busybox_programs(cx);
@@ -310,13 +315,27 @@ pub const DEBIAN_LAYER: LayerDef = LayerDef {
 pub static BUSYBOX_IMAGE: ImageDef = ImageDef {
     repository: "busybox",
     tags: &[
-        "latest", "1", "1.28", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.36.1", "1.37",
-        "glibc", "musl", "uclibc", "stable", "1.28.4",
+        "latest", "1", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.36.1", "1.37", "glibc",
+        "musl", "uclibc", "stable",
     ],
     layers: &[BUSYBOX_LAYER],
     cmd: &["sh"],
     created: Time::from_secs(1_727_386_302),
     ..ImageDef::EMPTY
+};
+
+/// `busybox:1.28`, the last one whose `nslookup` asks for short names as other programs do.
+pub static BUSYBOX_1_28_IMAGE: ImageDef = ImageDef {
+    tags: &["1.28", "1.28.4", "1.27", "1.24"],
+    layers: &[LayerDef {
+        arg: "1.28.4",
+        size: 1_146_369,
+        created_by: "/bin/sh -c #(nop) ADD file:busybox.tar.xz in / ",
+        build: busybox_1_28,
+        ..BUSYBOX_LAYER
+    }],
+    created: Time::from_secs(1_526_947_000),
+    ..BUSYBOX_IMAGE
 };
 
 /// `alpine`

@@ -26,6 +26,7 @@ use crate::machine::Program;
 const FAMILIES: &[&[&ImageDef]] = &[
     &[
         &base::ALPINE_IMAGE,
+        &base::BUSYBOX_1_28_IMAGE,
         &base::BUSYBOX_IMAGE,
         &base::DEBIAN_IMAGE,
         &base::DEBIAN_SLIM_IMAGE,

@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use super::{
     super::{ImageDef, LayerDef},
-    base::{ALPINE_LAYER, BUSYBOX_LAYER, DEBIAN_LAYER},
+    base::{ALPINE_LAYER, BUSYBOX_1_28_IMAGE, DEBIAN_LAYER},
     nginx, node,
     serving::{self, emit},
 };
@@ -240,10 +240,7 @@ nginx_slim!(SLIM_8 "0.8" "1.9.1");
 static BUSYBOX: ImageDef = ImageDef {
     repository: "registry.k8s.io/busybox",
     tags: &["latest", "1.24", "1.27", "1.27.2"],
-    layers: &[BUSYBOX_LAYER],
-    cmd: &["sh"],
-    created: Time::from_secs(1_400_000_000),
-    ..ImageDef::EMPTY
+    ..BUSYBOX_1_28_IMAGE
 };
 
 /// The images.
