@@ -380,6 +380,8 @@ fn names_of_the_cluster() {
              10-244-0-3.head.default.svc.cluster.local:9",
         ),
         ("50.0.96.10.in-addr.arpa", Ptr, "NOERROR =web.default.svc.cluster.local"),
+        ("2.0.244.10.in-addr.arpa", Ptr, "NOERROR =db-0.head.default.svc.cluster.local"),
+        ("3.0.244.10.in-addr.arpa", Ptr, "NXDOMAIN"),
         ("host.minikube.internal", A, "NOERROR 192.168.49.1"),
         ("web", A, "NXDOMAIN"),
         ("example.com", A, "SERVFAIL"),

@@ -25,6 +25,7 @@ pub struct Zone {
     client: Client,
     slices: IndexId,
     by_ip: IndexId,
+    by_host_ip: IndexId,
     domain: String,
     hosts: Vec<(String, Ipv4Addr)>,
 }
@@ -37,6 +38,7 @@ impl Zone {
             client: client.clone(),
             slices: client.index::<EndpointSlice>(by_service),
             by_ip: client.index::<Service>(by_cluster_ip),
+            by_host_ip: client.index::<EndpointSlice>(by_host_address),
             domain: domain.trim_matches('.').to_string(),
             hosts,
         }
@@ -180,12 +182,32 @@ impl Zone {
         Some(endpoints.iter().map(|e| srv(format!("{}.{base}", endpoint_name(e)))).collect())
     }
 
+    /// An address leads back to its service, or to the endpoints that have a host name.
     fn pointer(&self, name: &str, address: Ipv4Addr) -> Option<Vec<Record>> {
-        let services = self.client.by_index::<Service>(self.by_ip, &address.to_string());
-        let meta = &services.first()?.metadata;
-        let target =
-            format!("{}.{}.svc.{}", meta.name.as_deref()?, meta.namespace.as_deref()?, self.domain);
-        Some(vec![Record { name: name.to_string(), ttl: TTL, data: RecordData::Ptr(target) }])
+        let text = address.to_string();
+        let back = |target| Record {
+            name: name.to_string(),
+            ttl: TTL,
+            data: RecordData::Ptr(format!("{target}.svc.{}", self.domain)),
+        };
+        let services = self.client.by_index::<Service>(self.by_ip, &text);
+        if let Some(meta) = services.first().map(|s| &s.metadata) {
+            let target = format!("{}.{}", meta.name.as_deref()?, meta.namespace.as_deref()?);
+            return Some(vec![back(target)]);
+        }
+        let mut found = Vec::new();
+        for slice in self.client.by_index::<EndpointSlice>(self.by_host_ip, &text) {
+            let services = by_service(&*slice);
+            let Some((namespace, service)) = services.first().and_then(|s| s.split_once('/'))
+            else {
+                continue;
+            };
+            let endpoints = slice.endpoints.iter().flatten();
+            let hosts = endpoints.filter(|e| e.addresses.first() == Some(&text));
+            let hosts = hosts.filter_map(|e| e.hostname.as_deref());
+            found.extend(hosts.map(|host| back(format!("{host}.{service}.{namespace}"))));
+        }
+        (!found.is_empty()).then_some(found)
     }
 
     fn elsewhere(&self, name: &str) -> Option<Vec<Record>> {
@@ -225,4 +247,11 @@ fn by_cluster_ip(object: &dyn crate::api::Object) -> Vec<String> {
     let spec = object.downcast::<Service>().and_then(|s| s.spec.as_ref());
     let ip = spec.and_then(|s| s.cluster_ip.clone());
     ip.filter(|ip| ip != "None" && !ip.is_empty()).into_iter().collect()
+}
+
+fn by_host_address(object: &dyn crate::api::Object) -> Vec<String> {
+    let slice = object.downcast::<EndpointSlice>();
+    let endpoints = slice.iter().flat_map(|s| s.endpoints.iter().flatten());
+    let named = endpoints.filter(|e| e.hostname.is_some());
+    named.filter_map(|e| e.addresses.first().cloned()).collect()
 }
