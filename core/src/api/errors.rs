@@ -93,12 +93,16 @@ impl Status {
 
     /// 422: fields at fault. One reads `X "n" is invalid: f: …`, several are listed in brackets.
     pub fn invalid(kind: &Kind, name: &str, causes: Vec<FieldError>) -> Self {
-        let list = match causes.as_slice() {
-            [one] => one.to_string(),
-            many => {
-                let all: Vec<_> = many.iter().map(ToString::to_string).collect();
-                format!("[{}]", all.join(", "))
+        // What is told twice is read once (`Aggregate`).
+        let mut all: Vec<String> = Vec::new();
+        for text in causes.iter().map(ToString::to_string) {
+            if !all.contains(&text) {
+                all.push(text);
             }
+        }
+        let list = match all.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
         };
         let gk = if kind.group.is_empty() {
             kind.kind.to_string()
@@ -266,6 +270,16 @@ impl FieldError {
     /// `f: Duplicate value: v`
     pub fn duplicate(field: impl Into<String>, value: impl std::fmt::Display) -> Self {
         Self::make(field, "FieldValueDuplicate", format!("Duplicate value: {value}"))
+    }
+
+    /// `f: Duplicate value: v: detail`
+    pub fn duplicate_because(
+        field: impl Into<String>,
+        value: impl std::fmt::Display,
+        detail: &str,
+    ) -> Self {
+        let text = with(format!("Duplicate value: {value}"), detail);
+        Self::make(field, "FieldValueDuplicate", text)
     }
 
     /// `f: Not found: "v"`

@@ -181,7 +181,7 @@ kinds! {
     PersistentVolumeClaim "persistentvolumeclaims" ["pvc"]    namespaced []      ["status"];
     PersistentVolume      "persistentvolumes"      ["pv"]     cluster    []      ["status"];
     Pod                   "pods"                   ["po"]     namespaced ["all"]
-        ["attach" "binding" "ephemeralcontainers" "eviction" "exec" "log" "portforward" "proxy" "status"];
+        ["attach" "binding" "ephemeralcontainers" "eviction" "exec" "log" "portforward" "proxy" "resize" "status"];
     PodTemplate           "podtemplates"           []         namespaced []      [];
     ReplicationController "replicationcontrollers" ["rc"]     namespaced ["all"] ["scale" "status"];
     ResourceQuota         "resourcequotas"         ["quota"]  namespaced []      ["status"];

@@ -30,6 +30,8 @@ pub enum Subresource {
     Main,
     /// The status only.
     Status,
+    /// Requests and limits of a pod's containers.
+    Resize,
     /// A pod's ephemeral containers, a namespace's finalizers: what the name says, unchecked.
     Other,
 }
@@ -189,6 +191,14 @@ impl ApiServer {
                 strategy.prepare_update(&scx, &mut *new, &**old);
             }
             Subresource::Status => strategy.prepare_status_update(&mut *new, &**old),
+            Subresource::Resize => {
+                if let Some(pod) = new.downcast_mut::<Pod>() {
+                    strategy::pod::resize::prepare(pod, &**old);
+                }
+                let attributes =
+                    admission::Attributes { api: self, request: cx, kind, old: Some(&**old) };
+                admission::resize(&attributes, &mut *new)?;
+            }
             Subresource::Other => {
                 if let Some(pod) = new.downcast_mut::<Pod>() {
                     strategy::pod::ephemeral::prepare(pod, &**old);
@@ -207,8 +217,12 @@ impl ApiServer {
         if new.equals(&**old) && !moved {
             return Ok(old.clone());
         }
-        if let (Subresource::Other, Some(pod)) = (sub, new.downcast::<Pod>()) {
-            let errors = strategy::pod::ephemeral::validate(pod, &**old);
+        if let (Subresource::Other | Subresource::Resize, Some(pod)) = (sub, new.downcast::<Pod>())
+        {
+            let errors = match sub {
+                Subresource::Resize => strategy::pod::resize::validate(pod, &**old),
+                _ => strategy::pod::ephemeral::validate(pod, &**old),
+            };
             if !errors.is_empty() {
                 return Err(Status::invalid(kind, old.name(), errors));
             }

@@ -225,6 +225,7 @@ impl Client {
         match sub {
             Subresource::Main => "",
             Subresource::Status => "status",
+            Subresource::Resize => "resize",
             Subresource::Other if kind == Pod::ID => "ephemeralcontainers",
             Subresource::Other if kind == Namespace::ID => "finalize",
             Subresource::Other => "approval",

@@ -46,12 +46,29 @@ pub fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Sta
             break;
         }
     }
-    let why = match problems.as_slice() {
+    refuse(attributes, object.name(), &problems)
+}
+
+/// Checks a running pod's new sizes; nothing is given to it any more.
+pub fn admit_resize(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
+    let ranges = attributes.api.store().list(LimitRange::ID, Some(object.namespace()));
+    let spec = object.downcast::<Pod>().and_then(|pod| pod.spec.as_ref());
+    let Some(spec) = spec else { return Ok(()) };
+    let mut problems = Vec::new();
+    for range in ranges.iter().filter_map(downcast_rc::<LimitRange>) {
+        let items = range.spec.as_ref().map(|s| s.limits.as_slice()).unwrap_or_default();
+        check_pod(items, spec, &mut problems);
+    }
+    refuse(attributes, object.name(), &problems)
+}
+
+fn refuse(attributes: &Attributes, name: &str, problems: &[String]) -> Result<(), Status> {
+    let why = match problems {
         [] => return Ok(()),
         [one] => one.clone(),
         many => format!("[{}]", many.join(", ")),
     };
-    Err(Status::forbidden(attributes.kind, object.name(), &why))
+    Err(Status::forbidden(attributes.kind, name, &why))
 }
 
 fn of_type<'a>(

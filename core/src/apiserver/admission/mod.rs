@@ -96,6 +96,11 @@ pub(super) fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<
     plugins.try_for_each(|admit| admit(attributes, object))
 }
 
+/// Runs the plugins that look at new sizes of a running pod's containers.
+pub(super) fn resize(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
+    limit_ranger::admit_resize(attributes, object)
+}
+
 /// Runs the plugins that want to know what is stored, just before it is.
 pub(super) fn commit(attributes: &Attributes, object: &dyn Object) -> Result<(), Status> {
     let mut plugins = PLUGINS.iter().filter_map(|plugin| plugin.commit);

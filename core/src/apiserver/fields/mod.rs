@@ -91,6 +91,7 @@ pub(super) fn number(object: &dyn Object) -> u128 {
 pub(super) fn part(sub: Subresource) -> &'static str {
     match sub {
         Subresource::Status => "status",
+        Subresource::Resize => "resize",
         Subresource::Main | Subresource::Other => "",
     }
 }

@@ -28,7 +28,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("log", |call, kind, target, name| call.log(kind, target, name)),
     ("portforward", |call, kind, target, name| call.port_forward(kind, target, name)),
     ("proxy", |call, kind, target, name| call.proxy(kind, target, name)),
-    ("resize", other),
+    ("resize", |call, kind, target, name| part(call, kind, target, name, Subresource::Resize)),
     ("scale", |call, kind, target, name| call.scale(kind, target, name)),
     ("status", status),
     ("token", token),

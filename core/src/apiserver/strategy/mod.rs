@@ -32,6 +32,8 @@ mod podtemplate;
 mod priorityclass;
 mod quota;
 mod rbac;
+#[cfg(test)]
+mod refusals;
 mod replicaset;
 mod replicationcontroller;
 mod secret;

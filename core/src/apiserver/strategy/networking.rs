@@ -56,7 +56,13 @@ fn check(spec: &IngressSpec, at: &Path, errors: &mut Vec<FieldError>) {
     let rules = spec.rules.as_deref().unwrap_or_default();
     if rules.is_empty() && spec.default_backend.is_none() {
         let why = "either `defaultBackend` or `rules` must be specified";
-        errors.push(FieldError::invalid(at, to_value(spec), why));
+        // As Go writes its own type as JSON.
+        let class =
+            spec.ingress_class_name.as_deref().map_or("null".into(), crate::api::gofmt::quote);
+        let shown = format!(
+            "{{\"IngressClassName\":{class},\"DefaultBackend\":null,\"TLS\":null,\"Rules\":null}}"
+        );
+        errors.push(FieldError::invalid(at, shown, why));
     }
     if let Some(default) = &spec.default_backend {
         backend(default, &at.child("defaultBackend"), errors);
@@ -150,6 +156,7 @@ fn path(one: &HTTPIngressPath, at: &Path, errors: &mut Vec<FieldError>) {
 }
 
 fn backend(backend: &IngressBackend, at: &Path, errors: &mut Vec<FieldError>) {
+    let backend_at = at;
     match (&backend.service, &backend.resource) {
         (Some(_), Some(_)) => {
             let why = "cannot set both resource and service backends";
@@ -172,10 +179,11 @@ fn backend(backend: &IngressBackend, at: &Path, errors: &mut Vec<FieldError>) {
             match (port.name.filter(|n| !n.is_empty()), port.number.filter(|n| *n != 0)) {
                 (Some(_), Some(_)) => {
                     let why = "cannot set both port name & port number";
-                    errors.push(FieldError::invalid_str(port_at, "", why));
+                    errors.push(FieldError::invalid_str(backend_at, "", why));
                 }
                 (None, None) => {
-                    errors.push(FieldError::required(port_at, "port name or number is required"));
+                    let why = "port name or number is required";
+                    errors.push(FieldError::required(backend_at, why));
                 }
                 (Some(name), None) => {
                     for why in port_name_errors(&name) {

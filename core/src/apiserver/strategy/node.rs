@@ -53,7 +53,8 @@ impl Strategy for Nodes {
         let mut errors = Vec::new();
         if let Some(spec) = &node.spec {
             let taints = spec.taints.as_deref().unwrap_or_default();
-            check_taints(taints, &Path::new("spec.taints"), &mut errors);
+            // Upstream looks for them in the wrong place.
+            check_taints(taints, &Path::new("metadata.taints"), &mut errors);
         }
         errors
     }
@@ -100,7 +101,11 @@ fn check_taints(taints: &[Taint], at: &Path, errors: &mut Vec<FieldError>) {
                 "{{\"Key\":{:?},\"Value\":{value:?},\"Effect\":{:?},\"TimeAdded\":null}}",
                 taint.key, taint.effect
             );
-            errors.push(FieldError::duplicate(at, value));
+            errors.push(FieldError::duplicate_because(
+                at,
+                value,
+                "taints must be unique by key and effect pair",
+            ));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// An API server with the namespace `default`.
-fn api() -> (ApiServer, RequestCx) {
+pub fn api() -> (ApiServer, RequestCx) {
     let api = ApiServer::new(&Sim::new(1, Time::from_secs(1_700_000_000)));
     let user = User::new("admin", ["system:masters"]);
     let cx = RequestCx::new(user, "test");
@@ -22,7 +22,7 @@ fn api() -> (ApiServer, RequestCx) {
     (api, cx)
 }
 
-fn create(api: &ApiServer, cx: &RequestCx, kind: KindId, yaml: &str) -> Result<ObjRef, Status> {
+pub fn create(api: &ApiServer, cx: &RequestCx, kind: KindId, yaml: &str) -> Result<ObjRef, Status> {
     let value: Value = serde_yaml::from_str(yaml).unwrap();
     let object = api.decode_checked(cx, kind, value, FieldValidation::Strict)?;
     api.create(cx, object, &CreateOptions { namespace: "default" })

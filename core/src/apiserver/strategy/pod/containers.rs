@@ -2,17 +2,20 @@
 //!
 //! Models `validateContainers` of `pkg/apis/core/validation/validation.go`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
-    ResourceRequirements, VolumeMount,
+    ResourceRequirements, Volume, VolumeDevice, VolumeMount,
 };
 
-use super::{probes, resources};
+use super::{probes, resources, security};
 use crate::{
     api::{FieldError, Path},
-    apiserver::strategy::{NameRule, metadata::name_error},
+    apiserver::strategy::{
+        NameRule,
+        metadata::{name_error, qualified_name_error},
+    },
 };
 
 /// Fields that a variable of the environment can take its value from.
@@ -47,8 +50,14 @@ const DOWNWARD_FIELDS: &[&str] = &[
 
 /// What a pod's containers may refer to.
 pub struct Known<'a> {
-    /// Names of the pod's valid volumes.
-    pub volumes: &'a BTreeSet<&'a str>,
+    /// The pod's valid volumes, by name.
+    pub volumes: &'a BTreeMap<&'a str, &'a Volume>,
+    /// How long the pod has to end.
+    pub grace: Option<i64>,
+    /// Whether it has the host's users.
+    pub host_users: bool,
+    /// When its containers are started again.
+    pub restart: &'a str,
 }
 
 /// All of a pod's containers and init containers.
@@ -59,52 +68,59 @@ pub fn check<'a>(
     path: &Path,
 ) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let mut names = BTreeSet::new();
     let at = path.child("containers");
     if containers.is_empty() {
         errors.push(FieldError::required(at, ""));
     }
-    let mut host_ports = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for (i, c) in containers.iter().enumerate() {
         let at = at.index(i);
         container(c, known, &at, &mut errors);
-        if !c.name.is_empty() && !names.insert(c.name.as_str()) {
+        if !names.insert(c.name.as_str()) {
             errors.push(FieldError::duplicate(at.child("name"), quoted(&c.name)));
         }
-        probes::check(c, &at, &mut errors);
-        host_port_conflicts(c, &at, &mut host_ports, &mut errors);
+        probes::check(c, known.grace, &at, &mut errors);
+    }
+    // Only then: ports that two containers want.
+    let mut host_ports = BTreeSet::new();
+    for (i, c) in containers.iter().enumerate() {
+        host_port_conflicts(c, &at.index(i), &mut host_ports, &mut errors);
     }
     let at = path.child("initContainers");
     for (i, c) in init.iter().enumerate() {
-        let at = at.index(i);
-        container(c, known, &at, &mut errors);
-        if !c.name.is_empty() && !names.insert(c.name.as_str()) {
-            errors.push(FieldError::duplicate(at.child("name"), quoted(&c.name)));
+        let place = at.index(i);
+        container(c, known, &place, &mut errors);
+        init_restart(c, &place, &mut errors);
+        if !names.insert(c.name.as_str()) && !c.name.is_empty() {
+            errors.push(FieldError::duplicate(place.child("name"), quoted(&c.name)));
         }
-        init_container(c, &at, &mut errors);
+        // Upstream calls each of them the first.
+        host_port_conflicts(c, &at.index(0), &mut BTreeSet::new(), &mut errors);
+        init_container(c, known, &place, &mut errors);
     }
     errors
 }
 
-fn init_container(c: &Container, at: &Path, errors: &mut Vec<FieldError>) {
-    match c.restart_policy.as_deref() {
-        Some("Always") => probes::check(c, at, errors),
-        policy => {
-            if let Some(policy) = policy.filter(|p| !matches!(*p, "Never" | "OnFailure")) {
-                let known = &["Always", "OnFailure", "Never"];
-                errors.push(FieldError::not_supported(at.child("restartPolicy"), policy, known));
-            }
-            for (field, set) in [
-                ("lifecycle", c.lifecycle.is_some()),
-                ("livenessProbe", c.liveness_probe.is_some()),
-                ("readinessProbe", c.readiness_probe.is_some()),
-                ("startupProbe", c.startup_probe.is_some()),
-            ] {
-                if set {
-                    let why = "may not be set for init containers without restartPolicy=Always";
-                    errors.push(FieldError::forbidden(at.child(field), why));
-                }
-            }
+fn init_restart(c: &Container, at: &Path, errors: &mut Vec<FieldError>) {
+    let known = &["Always", "OnFailure", "Never"];
+    if let Some(policy) = c.restart_policy.as_deref().filter(|p| !known.contains(p)) {
+        errors.push(FieldError::not_supported(at.child("restartPolicy"), policy, known));
+    }
+}
+
+fn init_container(c: &Container, known: &Known, at: &Path, errors: &mut Vec<FieldError>) {
+    if c.restart_policy.as_deref() == Some("Always") {
+        return probes::check(c, known.grace, at, errors);
+    }
+    for (field, set) in [
+        ("lifecycle", c.lifecycle.is_some()),
+        ("livenessProbe", c.liveness_probe.is_some()),
+        ("readinessProbe", c.readiness_probe.is_some()),
+        ("startupProbe", c.startup_probe.is_some()),
+    ] {
+        if set {
+            let why = "may not be set for init containers without restartPolicy=Always";
+            errors.push(FieldError::forbidden(at.child(field), why));
         }
     }
 }
@@ -119,9 +135,6 @@ fn container(c: &Container, known: &Known, at: &Path, errors: &mut Vec<FieldErro
     let image = c.image.as_deref().unwrap_or_default();
     if image.is_empty() {
         errors.push(FieldError::required(at.child("image"), ""));
-    } else if image.trim() != image {
-        let why = "must not have leading or trailing whitespace";
-        errors.push(FieldError::invalid_str(at.child("image"), image, why));
     }
     let policy = c.termination_message_policy.as_deref().unwrap_or_default();
     one_of(
@@ -133,17 +146,33 @@ fn container(c: &Container, known: &Known, at: &Path, errors: &mut Vec<FieldErro
     ports(c.ports.as_deref().unwrap_or_default(), &at.child("ports"), errors);
     env(c.env.as_deref().unwrap_or_default(), &at.child("env"), errors);
     env_from(c.env_from.as_deref().unwrap_or_default(), &at.child("envFrom"), errors);
-    mounts(
-        c.volume_mounts.as_deref().unwrap_or_default(),
-        known,
-        &at.child("volumeMounts"),
-        errors,
-    );
+    mounts(c, known, &at.child("volumeMounts"), errors);
+    devices(c, known, &at.child("volumeDevices"), errors);
     let pull = c.image_pull_policy.as_deref().unwrap_or_default();
     one_of(pull, &["Always", "IfNotPresent", "Never"], &at.child("imagePullPolicy"), errors);
     let none = ResourceRequirements::default();
     let wanted = c.resources.as_ref().unwrap_or(&none);
     resources::check(wanted, &at.child("resources"), errors);
+    resize_policy(c, known, &at.child("resizePolicy"), errors);
+    let context = c.security_context.as_ref();
+    security::of_container(context, known.host_users, &at.child("securityContext"), errors);
+}
+
+/// Models `validateResizePolicy`.
+fn resize_policy(c: &Container, known: &Known, at: &Path, errors: &mut Vec<FieldError>) {
+    let mut seen = BTreeSet::new();
+    for (i, policy) in c.resize_policy.iter().flatten().enumerate() {
+        if !seen.insert(policy.resource_name.as_str()) {
+            errors.push(FieldError::duplicate(at.index(i), quoted(&policy.resource_name)));
+        }
+        one_of(&policy.resource_name, &["cpu", "memory"], at, errors);
+        let restart = policy.restart_policy.as_str();
+        one_of(restart, &["NotRequired", "RestartContainer"], at, errors);
+        if known.restart == "Never" && restart != "NotRequired" {
+            let why = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            errors.push(FieldError::invalid_str(at, restart, why));
+        }
+    }
 }
 
 /// A value that must be one of a few.
@@ -162,6 +191,11 @@ pub fn dns_label(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
     } else if let Some(why) = name_error(NameRule::Label, name) {
         errors.push(FieldError::invalid_str(at, name, &why));
     }
+}
+
+/// Why a name is no domain in small letters.
+pub fn lower_subdomain_error(name: &str) -> Option<String> {
+    name_error(NameRule::Subdomain, &name.to_ascii_lowercase())
 }
 
 /// A port's number.
@@ -278,8 +312,8 @@ fn env_value_from(var: &EnvVar, from: &EnvVarSource, at: &Path, errors: &mut Vec
         let Some((name, key)) = key_ref else { continue };
         sources += 1;
         let at = at.child(field);
-        if name.is_empty() {
-            errors.push(FieldError::required(at.child("name"), ""));
+        if let Some(why) = name_error(NameRule::Subdomain, name) {
+            errors.push(FieldError::invalid_str(at.child("name"), name, &why));
         }
         if key.is_empty() {
             errors.push(FieldError::required(at.child("key"), ""));
@@ -316,7 +350,14 @@ pub fn field_ref(
     }
     if let Some((base, rest)) = path.split_once("['") {
         let is_map = matches!(base, "metadata.labels" | "metadata.annotations");
-        if subscripts && is_map && rest.ends_with("']") {
+        if let (true, true, Some(key)) = (subscripts, is_map, rest.strip_suffix("']")) {
+            let key = match base {
+                "metadata.annotations" => key.to_ascii_lowercase(),
+                _ => key.to_owned(),
+            };
+            if let Some(why) = qualified_name_error(&key) {
+                errors.push(FieldError::invalid_str(at, &key, &why));
+            }
             return;
         }
         let why =
@@ -330,9 +371,9 @@ pub fn field_ref(
     }
 }
 
-fn env_from(sources: &[EnvFromSource], at: &Path, errors: &mut Vec<FieldError>) {
+fn env_from(sources: &[EnvFromSource], list_at: &Path, errors: &mut Vec<FieldError>) {
     for (i, source) in sources.iter().enumerate() {
-        let at = at.index(i);
+        let at = list_at.index(i);
         if let Some(prefix) = source.prefix.as_deref().filter(|p| !p.is_empty()) {
             if let Some(why) = env_name_error(prefix) {
                 errors.push(FieldError::invalid_str(at.child("prefix"), prefix, why));
@@ -344,40 +385,141 @@ fn env_from(sources: &[EnvFromSource], at: &Path, errors: &mut Vec<FieldError>) 
         ];
         let count = refs.iter().filter(|(_, r)| r.is_some()).count();
         for (field, name) in refs {
-            if name.is_some_and(String::is_empty) {
-                let at = at.child(field);
+            let Some(name) = name else { continue };
+            let at = at.child(field);
+            if name.is_empty() {
                 errors.push(FieldError::required(at.child("name"), ""));
+            } else if let Some(why) = name_error(NameRule::Subdomain, name) {
+                errors.push(FieldError::invalid_str(at.child("name"), name, &why));
             }
         }
         if count == 0 {
             let why = "must specify one of: `configMapRef` or `secretRef`";
-            errors.push(FieldError::invalid_str(at, "", why));
+            errors.push(FieldError::invalid_str(list_at, "", why));
         } else if count > 1 {
             let why = "may not have more than one field specified at a time";
-            errors.push(FieldError::invalid_str(at, "", why));
+            errors.push(FieldError::invalid_str(list_at, "", why));
         }
     }
 }
 
-fn mounts(mounts: &[VolumeMount], known: &Known, at: &Path, errors: &mut Vec<FieldError>) {
+fn mounts(c: &Container, known: &Known, list_at: &Path, errors: &mut Vec<FieldError>) {
+    let devices = c.volume_devices.as_deref().unwrap_or_default();
     let mut paths = BTreeSet::new();
-    for (i, mount) in mounts.iter().enumerate() {
-        let at = at.index(i);
+    for (i, mount) in c.volume_mounts.iter().flatten().enumerate() {
+        let at = list_at.index(i);
+        let path = mount.mount_path.as_str();
         if mount.name.is_empty() {
             errors.push(FieldError::required(at.child("name"), ""));
         }
-        if !known.volumes.contains(mount.name.as_str()) {
+        let volume = known.volumes.get(mount.name.as_str());
+        if volume.is_none() {
             errors.push(FieldError::not_found(at.child("name"), &mount.name));
         }
-        if mount.mount_path.is_empty() {
+        if path.is_empty() {
             errors.push(FieldError::required(at.child("mountPath"), ""));
         }
-        if !paths.insert(mount.mount_path.as_str()) {
-            let why = "must be unique";
-            errors.push(FieldError::invalid_str(at.child("mountPath"), &mount.mount_path, why));
+        if !paths.insert(path) {
+            errors.push(FieldError::invalid_str(at.child("mountPath"), path, "must be unique"));
         }
-        if let Some(sub) = mount.sub_path.as_deref().filter(|s| !s.is_empty()) {
-            descending(sub, &at.child("subPath"), errors);
+        if devices.iter().any(|d| d.name == mount.name) {
+            let why = "must not already exist in volumeDevices";
+            errors.push(FieldError::invalid_str(at.child("name"), &mount.name, why));
+        }
+        if devices.iter().any(|d| d.device_path == path) {
+            let why = "must not already exist as a path in volumeDevices";
+            errors.push(FieldError::invalid_str(at.child("mountPath"), path, why));
+        }
+        // From here on upstream's errors name the list and not the mount.
+        let sub = mount.sub_path.as_deref().unwrap_or_default();
+        let expr = mount.sub_path_expr.as_deref().unwrap_or_default();
+        descending(sub, &list_at.child("subPath"), errors);
+        if !sub.is_empty() && !expr.is_empty() {
+            let why = "subPathExpr and subPath are mutually exclusive";
+            errors.push(FieldError::invalid_str(at.child("subPathExpr"), expr, why));
+        }
+        descending(expr, &list_at.child("subPathExpr"), errors);
+        propagation(c, mount, list_at, errors);
+    }
+}
+
+fn propagation(c: &Container, mount: &VolumeMount, at: &Path, errors: &mut Vec<FieldError>) {
+    let way = mount.mount_propagation.as_deref();
+    if let Some(way) = way {
+        let at = at.child("mountPropagation");
+        let known = &["Bidirectional", "HostToContainer", "None"];
+        if !known.contains(&way) {
+            errors.push(FieldError::not_supported(&at, way, known));
+        }
+        let privileged = c.security_context.as_ref().and_then(|s| s.privileged) == Some(true);
+        if way == "Bidirectional" && !privileged {
+            let why = "Bidirectional mount propagation is available only to privileged containers";
+            errors.push(FieldError::forbidden(&at, why));
+        }
+    }
+    let at = at.child("recursiveReadOnly");
+    match mount.recursive_read_only.as_deref() {
+        None | Some("Disabled") => {}
+        Some("Enabled" | "IfPossible") => {
+            if mount.read_only != Some(true) {
+                let why = "may only be specified when readOnly is true";
+                errors.push(FieldError::forbidden(&at, why));
+            }
+            if way.is_some_and(|way| way != "None") {
+                let why = "may only be specified when mountPropagation is None or not specified";
+                errors.push(FieldError::forbidden(&at, why));
+            }
+        }
+        Some(other) => {
+            let known = &["Disabled", "Enabled", "IfPossible"];
+            errors.push(FieldError::not_supported(&at, other, known));
+        }
+    }
+}
+
+fn devices(c: &Container, known: &Known, at: &Path, errors: &mut Vec<FieldError>) {
+    let mounts = c.volume_mounts.as_deref().unwrap_or_default();
+    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    for (i, device) in c.volume_devices.iter().flatten().enumerate() {
+        let at = at.index(i);
+        let VolumeDevice { name, device_path: path } = device;
+        let volume = known.volumes.get(name.as_str());
+        let claim = volume.map(|v| v.persistent_volume_claim.is_some() || v.ephemeral.is_some());
+        let mut wrong = |field: &str, value: &str, why: &str| {
+            errors.push(FieldError::invalid_str(at.child(field), value, why));
+        };
+        if names.contains(name.as_str()) {
+            wrong("name", name, "must be unique");
+        }
+        if claim == Some(false) {
+            let why = "can only use volume source type of PersistentVolumeClaim or Ephemeral for \
+                       block mode";
+            wrong("name", name, why);
+        }
+        if paths.contains(path.as_str()) {
+            wrong("devicePath", path, "must be unique");
+        }
+        if path.split('/').any(|part| part == "..") {
+            wrong("devicePath", path, "can not contain backsteps ('..')");
+        } else {
+            paths.insert(path.as_str());
+        }
+        if mounts.iter().any(|m| m.name == *name) {
+            wrong("name", name, "must not already exist in volumeMounts");
+        }
+        if mounts.iter().any(|m| m.mount_path == *path) {
+            wrong("devicePath", path, "must not already exist as a path in volumeMounts");
+        }
+        if name.is_empty() {
+            errors.push(FieldError::required(at.child("name"), ""));
+        } else {
+            names.insert(name.as_str());
+        }
+        if claim.is_none() {
+            errors.push(FieldError::not_found(at.child("name"), name));
+        }
+        if path.is_empty() {
+            errors.push(FieldError::required(at.child("devicePath"), ""));
         }
     }
 }

@@ -183,6 +183,10 @@ fn volume_defaults(volume: &mut Volume) {
     if let Some(config) = &mut volume.config_map {
         config.default_mode.get_or_insert(FILE_MODE);
     }
+    if let Some(image) = &mut volume.image {
+        let latest = is_latest(image.reference.as_deref().unwrap_or_default());
+        text(&mut image.pull_policy, if latest { "Always" } else { "IfNotPresent" });
+    }
     if let Some(path) = &mut volume.host_path {
         path.type_.get_or_insert_default();
     }

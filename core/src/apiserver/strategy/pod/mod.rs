@@ -8,14 +8,17 @@ pub mod ephemeral;
 pub mod placement;
 mod probes;
 pub mod qos;
+pub mod resize;
 pub mod resources;
+mod security;
 pub mod selectors;
+mod sources;
 pub mod spec;
 mod update;
 mod volumes;
 mod warnings;
 
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
 
 use super::{Strategy, StrategyCx};
 use crate::api::{FieldError, Path, meta::annotation, pods::DELETION_COST};
@@ -71,10 +74,27 @@ impl Strategy for Pods {
 
     fn validate(&self, _: &StrategyCx, pod: &Pod) -> Vec<FieldError> {
         let mut errors = Vec::new();
+        annotations(pod, &mut errors);
         if let Some(s) = &pod.spec {
-            spec::check(s, &Path::new("spec"), &mut errors);
+            spec::check(s, true, &Path::new("spec"), &mut errors);
+            only_for_pods(s, &mut errors);
         }
-        deletion_cost(pod, &mut errors);
+        errors
+    }
+
+    fn validate_new(&self, _: &StrategyCx, pod: &Pod) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let at = Path::new("spec");
+        let Some(spec) = &pod.spec else { return errors };
+        if spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()) {
+            let why = "cannot be set on create";
+            errors.push(FieldError::forbidden(at.child("ephemeralContainers"), why));
+        }
+        let gated = spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
+        if gated && spec.node_name.as_deref().is_some_and(|name| !name.is_empty()) {
+            let why = "cannot be set until all schedulingGates have been cleared";
+            errors.push(FieldError::forbidden(at.child("nodeName"), why));
+        }
         errors
     }
 
@@ -121,13 +141,59 @@ impl Strategy for Pods {
     }
 }
 
-/// What a pod says it costs to delete it is a number without sign or zeros before it.
-fn deletion_cost(pod: &Pod, errors: &mut Vec<FieldError>) {
-    let Some(cost) = annotation(&pod.metadata, DELETION_COST) else { return };
-    let first = cost.as_bytes().first();
-    let plain = cost == "0" || matches!(first, Some(b'-' | b'1'..=b'9'));
-    if !plain || cost.parse::<i32>().is_err() {
-        let at = format!("metadata.annotations[{DELETION_COST}]");
-        errors.push(FieldError::invalid_str(at, cost, "must be a 32bit integer"));
+/// Annotations that mean something. Models `ValidatePodSpecificAnnotations`.
+fn annotations(pod: &Pod, errors: &mut Vec<FieldError>) {
+    const MIRROR: &str = "kubernetes.io/config.mirror";
+    let (meta, at) = (Path::new("metadata"), "annotations");
+    let at = meta.child(at);
+    let node = pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default();
+    if let (Some(mirror), "") = (annotation(&pod.metadata, MIRROR), node) {
+        let why = "must set spec.nodeName if mirror pod annotation is set";
+        errors.push(FieldError::invalid_str(at.key(MIRROR), mirror, why));
+    }
+    if let Some(cost) = annotation(&pod.metadata, DELETION_COST) {
+        // Go writes a number in one way only: no sign, no zeros before it.
+        let good = cost.parse::<i32>().is_ok_and(|n| n.to_string() == *cost);
+        if !good {
+            errors.push(FieldError::invalid_str(
+                at.key(DELETION_COST),
+                cost,
+                "must be a 32bit integer",
+            ));
+        }
+    }
+}
+
+/// What is checked of pods, and not of templates.
+fn only_for_pods(s: &PodSpec, errors: &mut Vec<FieldError>) {
+    let at = Path::new("spec");
+    if s.service_account_name.as_deref().is_none_or(str::is_empty) {
+        let volumes = at.child("volumes");
+        for (i, volume) in s.volumes.iter().flatten().enumerate() {
+            let at = volumes.index(i);
+            let at = at.child("projected");
+            let at = at.child("sources");
+            let sources = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());
+            for (i, source) in sources.enumerate() {
+                if source.service_account_token.is_some() {
+                    let at = at.index(i);
+                    let why = "must not be specified when serviceAccountName is not set";
+                    errors.push(FieldError::forbidden(at.child("serviceAccountToken"), why));
+                }
+            }
+        }
+    }
+    for (field, list) in
+        [("containers", Some(&s.containers)), ("initContainers", s.init_containers.as_ref())]
+    {
+        let at = at.child(field);
+        for (i, container) in list.into_iter().flatten().enumerate() {
+            let image = container.image.as_deref().unwrap_or_default();
+            if image.trim() != image {
+                let at = at.index(i);
+                let why = "must not have leading or trailing whitespace";
+                errors.push(FieldError::invalid_str(at.child("image"), image, why));
+            }
+        }
     }
 }

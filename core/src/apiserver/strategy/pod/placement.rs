@@ -2,15 +2,21 @@
 //!
 //! Models `ValidateTolerations`, `validateAffinity` and `validateTopologySpreadConstraints`.
 
-use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
-    TopologySpreadConstraint, WeightedPodAffinityTerm,
+use k8s_openapi::{
+    api::core::v1::{
+        Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
+        Toleration, TopologySpreadConstraint, WeightedPodAffinityTerm,
+    },
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 
-use super::selectors;
+use super::{containers::quoted, selectors};
 use crate::{
     api::{FieldError, Path},
-    apiserver::strategy::metadata::{label_value_error, qualified_name_error},
+    apiserver::strategy::{
+        NameRule,
+        metadata::{label_value_error, name_error, qualified_name_error},
+    },
 };
 
 const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
@@ -72,7 +78,7 @@ pub fn affinity(affinity: &Affinity, at: &Path, errors: &mut Vec<FieldError>) {
         for (i, term) in preferred.enumerate() {
             let at = at.index(i);
             weight(term.weight, &at, errors);
-            node_term(&term.preference, &at.child("preference"), errors);
+            node_term(&term.preference, false, &at.child("preference"), errors);
         }
     }
     if let Some(pod) = &affinity.pod_affinity {
@@ -95,9 +101,10 @@ pub fn node_selector(selector: &NodeSelector, at: &Path, errors: &mut Vec<FieldE
     if selector.node_selector_terms.is_empty() {
         let why = "must have at least one node selector term";
         errors.push(FieldError::required(at, why));
+        return;
     }
     for (i, term) in selector.node_selector_terms.iter().enumerate() {
-        node_term(term, &at.index(i), errors);
+        node_term(term, true, &at.index(i), errors);
     }
 }
 
@@ -107,7 +114,8 @@ fn weight(weight: i32, at: &Path, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn node_term(term: &NodeSelectorTerm, at: &Path, errors: &mut Vec<FieldError>) {
+/// A term; values of terms that are only preferred may be what no label can be.
+fn node_term(term: &NodeSelectorTerm, strict: bool, at: &Path, errors: &mut Vec<FieldError>) {
     let labels = at.child("matchExpressions");
     for (i, requirement) in term.match_expressions.iter().flatten().enumerate() {
         let at = labels.index(i);
@@ -115,13 +123,42 @@ fn node_term(term: &NodeSelectorTerm, at: &Path, errors: &mut Vec<FieldError>) {
         if let Some(why) = qualified_name_error(&requirement.key) {
             errors.push(FieldError::invalid_str(at.child("key"), &requirement.key, &why));
         }
+        let values = at.child("values");
+        for (i, value) in requirement.values.iter().flatten().enumerate().filter(|_| strict) {
+            if let Some(why) = label_value_error(value) {
+                errors.push(FieldError::invalid_str(values.index(i), value, &why));
+            }
+        }
     }
     let fields = at.child("matchFields");
     for (i, requirement) in term.match_fields.iter().flatten().enumerate() {
-        let at = fields.index(i);
-        if requirement.key != "metadata.name" {
-            let why = "not a valid field selector key";
-            errors.push(FieldError::invalid_str(at.child("key"), &requirement.key, why));
+        field_requirement(requirement, &fields.index(i), errors);
+    }
+}
+
+fn field_requirement(r: &NodeSelectorRequirement, at: &Path, errors: &mut Vec<FieldError>) {
+    let values = r.values.as_deref().unwrap_or_default();
+    match r.operator.as_str() {
+        "In" | "NotIn" if values.len() != 1 => {
+            let why = "must be only one value when `operator` is 'In' or 'NotIn' for node field \
+                       selector";
+            errors.push(FieldError::required(at.child("values"), why));
+        }
+        "In" | "NotIn" => {}
+        other => {
+            let why = "not a valid selector operator";
+            errors.push(FieldError::invalid_str(at.child("operator"), other, why));
+        }
+    }
+    if r.key != "metadata.name" {
+        let why = "not a valid field selector key";
+        errors.push(FieldError::invalid_str(at.child("key"), &r.key, why));
+        return;
+    }
+    let at = at.child("values");
+    for (i, value) in values.iter().enumerate() {
+        if let Some(why) = name_error(NameRule::Subdomain, value) {
+            errors.push(FieldError::invalid_str(at.index(i), value, &why));
         }
     }
 }
@@ -171,15 +208,49 @@ fn pod_term(term: &PodAffinityTerm, at: &Path, errors: &mut Vec<FieldError>) {
     if let Some(selector) = &term.label_selector {
         selectors::check(selector, &at.child("labelSelector"), errors);
     }
-    topology_key(&term.topology_key, at, errors);
+    if let Some(selector) = &term.namespace_selector {
+        selectors::check(selector, &at.child("namespaceSelector"), errors);
+    }
+    for name in term.namespaces.iter().flatten() {
+        if let Some(why) = name_error(NameRule::Label, name) {
+            errors.push(FieldError::invalid_str(at.child("namespace"), name, &why));
+        }
+    }
+    let selector = term.label_selector.as_ref();
+    let matching = term.match_label_keys.as_deref().unwrap_or_default();
+    let other = term.mismatch_label_keys.as_deref().unwrap_or_default();
+    for (field, keys) in [("matchLabelKeys", matching), ("mismatchLabelKeys", other)] {
+        label_keys(keys, selector, &at.child(field), errors);
+    }
+    let keys_at = at.child("matchLabelKeys");
+    for (i, key) in matching.iter().enumerate().filter(|(_, key)| other.contains(key)) {
+        let why = "exists in both matchLabelKeys and mismatchLabelKeys";
+        errors.push(FieldError::invalid_str(keys_at.index(i), key, why));
+    }
+    let at = at.child("topologyKey");
+    if term.topology_key.is_empty() {
+        errors.push(FieldError::required(&at, "can not be empty"));
+    }
+    if let Some(why) = qualified_name_error(&term.topology_key) {
+        errors.push(FieldError::invalid_str(&at, &term.topology_key, &why));
+    }
 }
 
-fn topology_key(key: &str, at: &Path, errors: &mut Vec<FieldError>) {
-    let at = at.child("topologyKey");
-    if key.is_empty() {
-        errors.push(FieldError::required(at, "can not be empty"));
-    } else if let Some(why) = qualified_name_error(key) {
-        errors.push(FieldError::invalid_str(at, key, &why));
+fn label_keys(
+    keys: &[String],
+    selector: Option<&LabelSelector>,
+    at: &Path,
+    errors: &mut Vec<FieldError>,
+) {
+    if !keys.is_empty() && selector.is_none() {
+        let why = "must not be specified when labelSelector is not set";
+        errors.push(FieldError::forbidden(at, why));
+        return;
+    }
+    for (i, key) in keys.iter().enumerate() {
+        if let Some(why) = qualified_name_error(key) {
+            errors.push(FieldError::invalid_str(at.index(i), key, &why));
+        }
     }
 }
 
@@ -192,13 +263,66 @@ pub fn spread(list: &[TopologySpreadConstraint], at: &Path, errors: &mut Vec<Fie
             let why = "must be greater than zero";
             errors.push(FieldError::invalid(at.child("maxSkew"), c.max_skew, why));
         }
-        topology_key(&c.topology_key, &at, errors);
-        if !ACTIONS.contains(&c.when_unsatisfiable.as_str()) {
-            let at = at.child("whenUnsatisfiable");
-            errors.push(FieldError::not_supported(at, &c.when_unsatisfiable, ACTIONS));
+        if c.topology_key.is_empty() {
+            errors.push(FieldError::required(at.child("topologyKey"), "can not be empty"));
         }
+        let action = c.when_unsatisfiable.as_str();
+        if !ACTIONS.contains(&action) {
+            let at = at.child("whenUnsatisfiable");
+            errors.push(FieldError::not_supported(at, action, ACTIONS));
+        }
+        let mut later = list.iter().skip(i + 1);
+        if later.any(|o| o.topology_key == c.topology_key && o.when_unsatisfiable == action) {
+            let value = quoted(&format!("{{{}, {action}}}", c.topology_key));
+            let at = at.child("{topologyKey, whenUnsatisfiable}");
+            errors.push(FieldError::duplicate(at, value));
+        }
+        if let Some(least) = c.min_domains {
+            let at = at.child("minDomains");
+            if least <= 0 {
+                errors.push(FieldError::invalid(&at, least, "must be greater than zero"));
+            }
+            if action != "DoNotSchedule" {
+                let why = format!(
+                    "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
+                );
+                errors.push(FieldError::invalid(&at, least, &why));
+            }
+        }
+        for (field, policy) in [
+            ("nodeAffinityPolicy", c.node_affinity_policy.as_deref()),
+            ("nodeTaintsPolicy", c.node_taints_policy.as_deref()),
+        ] {
+            let known = &["Honor", "Ignore"];
+            if let Some(policy) = policy.filter(|p| !known.contains(p)) {
+                errors.push(FieldError::not_supported(at.child(field), policy, known));
+            }
+        }
+        spread_keys(c, &at.child("matchLabelKeys"), errors);
         if let Some(selector) = &c.label_selector {
             selectors::check(selector, &at.child("labelSelector"), errors);
+        }
+    }
+}
+
+fn spread_keys(c: &TopologySpreadConstraint, at: &Path, errors: &mut Vec<FieldError>) {
+    let keys = c.match_label_keys.as_deref().unwrap_or_default();
+    if !keys.is_empty() && c.label_selector.is_none() {
+        let why = "must not be specified when labelSelector is not set";
+        errors.push(FieldError::forbidden(at, why));
+    }
+    for (i, key) in keys.iter().enumerate() {
+        let at = at.index(i);
+        if let Some(why) = qualified_name_error(key) {
+            errors.push(FieldError::invalid_str(at, key, &why));
+        }
+        let selects = c.label_selector.as_ref().is_some_and(|s| {
+            s.match_labels.as_ref().is_some_and(|l| l.contains_key(key))
+                || s.match_expressions.iter().flatten().any(|e| e.key == *key)
+        });
+        if selects {
+            let why = "exists in both matchLabelKeys and labelSelector";
+            errors.push(FieldError::invalid_str(at, key, why));
         }
     }
 }

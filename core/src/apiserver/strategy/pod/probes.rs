@@ -14,13 +14,13 @@ use super::containers::{port_name_errors, port_number};
 use crate::api::{FieldError, Path};
 
 /// A container's lifecycle handlers and probes.
-pub fn check(c: &Container, at: &Path, errors: &mut Vec<FieldError>) {
+pub fn check(c: &Container, grace: Option<i64>, at: &Path, errors: &mut Vec<FieldError>) {
     if let Some(lifecycle) = &c.lifecycle {
         let at = at.child("lifecycle");
         let both = [("postStart", &lifecycle.post_start), ("preStop", &lifecycle.pre_stop)];
         for (field, handler) in both {
             if let Some(handler) = handler {
-                Handler::from(handler).check(&at.child(field), errors);
+                Handler::from(handler).check(grace, &at.child(field), errors);
             }
         }
     }
@@ -31,8 +31,12 @@ pub fn check(c: &Container, at: &Path, errors: &mut Vec<FieldError>) {
     ] {
         let Some(probe) = probe else { continue };
         let at = at.child(field);
-        check_probe(probe, &at, errors);
+        check_probe(probe, grace, &at, errors);
         let success = probe.success_threshold.unwrap_or(1);
+        if let Some(grace) = probe.termination_grace_period_seconds.filter(|g| *g <= 0) {
+            let at = at.child("terminationGracePeriodSeconds");
+            errors.push(FieldError::invalid(at, grace, "must be greater than 0"));
+        }
         if field != "readinessProbe" && success != 1 {
             errors.push(FieldError::invalid(at.child("successThreshold"), success, "must be 1"));
         }
@@ -41,15 +45,12 @@ pub fn check(c: &Container, at: &Path, errors: &mut Vec<FieldError>) {
             let (at, why) =
                 (at.child("terminationGracePeriodSeconds"), "must not be set for readinessProbes");
             errors.push(FieldError::invalid(at, grace.unwrap_or_default(), why));
-        } else if let Some(grace) = grace.filter(|g| *g <= 0) {
-            let at = at.child("terminationGracePeriodSeconds");
-            errors.push(FieldError::invalid(at, grace, "must be greater than 0"));
         }
     }
 }
 
-fn check_probe(probe: &Probe, at: &Path, errors: &mut Vec<FieldError>) {
-    Handler::from(probe).check(at, errors);
+fn check_probe(probe: &Probe, grace: Option<i64>, at: &Path, errors: &mut Vec<FieldError>) {
+    Handler::from(probe).check(grace, at, errors);
     for (field, value) in [
         ("initialDelaySeconds", probe.initial_delay_seconds),
         ("timeoutSeconds", probe.timeout_seconds),
@@ -99,7 +100,7 @@ impl<'a> From<&'a LifecycleHandler> for Handler<'a> {
 }
 
 impl Handler<'_> {
-    fn check(&self, at: &Path, errors: &mut Vec<FieldError>) {
+    fn check(&self, grace: Option<i64>, at: &Path, errors: &mut Vec<FieldError>) {
         let set = [
             ("exec", self.exec.is_some()),
             ("httpGet", self.http_get.is_some()),
@@ -112,14 +113,14 @@ impl Handler<'_> {
             errors.push(FieldError::required(at, "must specify a handler type"));
             return;
         };
-        self.check_one(first, &at.child(first), errors);
+        self.check_one(first, grace, &at.child(first), errors);
         for field in set {
             let why = "may not specify more than 1 handler type";
             errors.push(FieldError::forbidden(at.child(field), why));
         }
     }
 
-    fn check_one(&self, field: &str, at: &Path, errors: &mut Vec<FieldError>) {
+    fn check_one(&self, field: &str, grace: Option<i64>, at: &Path, errors: &mut Vec<FieldError>) {
         match field {
             "exec" if self.exec.is_some_and(|e| e.command.iter().flatten().next().is_none()) => {
                 errors.push(FieldError::required(at.child("command"), ""));
@@ -135,10 +136,14 @@ impl Handler<'_> {
                 }
             }
             "grpc" => port_number(self.grpc.map_or(0, |g| g.port), &at.child("port"), errors),
-            "sleep" if self.sleep.is_some_and(|s| s.seconds < 0) => {
+            "sleep" => {
                 let seconds = self.sleep.map_or(0, |s| s.seconds);
-                let why = "must be non-negative and less than terminationGracePeriodSeconds (30)";
-                errors.push(FieldError::invalid(at, seconds, why));
+                if let Some(grace) = grace.filter(|grace| seconds < 0 || seconds > *grace) {
+                    let why = format!(
+                        "must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+                    );
+                    errors.push(FieldError::invalid(at, seconds, &why));
+                }
             }
             _ => {}
         }

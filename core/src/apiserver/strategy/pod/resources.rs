@@ -101,4 +101,33 @@ pub fn field_ref(field: &ResourceFieldSelector, at: &Path, errors: &mut Vec<Fiel
     } else if !KNOWN.contains(&field.resource.as_str()) && !field.resource.contains("hugepages-") {
         errors.push(FieldError::not_supported(at.child("resource"), &field.resource, KNOWN));
     }
+    divisor(field, at, errors);
+}
+
+/// By what a request or limit is divided. Models `validateContainerResourceDivisor`.
+pub fn divisor(field: &ResourceFieldSelector, at: &Path, errors: &mut Vec<FieldError>) {
+    const BYTES: &[&str] =
+        &["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
+    const CPU: &[&str] = &["1m", "1"];
+    let divisor = field.divisor.as_ref().map(Amount::of).filter(|d| !d.is_zero());
+    let Some(divisor) = divisor.map(|d| d.to_string()) else { return };
+    let resource = field.resource.as_str();
+    let (known, what) = match resource {
+        "limits.cpu" | "requests.cpu" => (CPU, "the cpu"),
+        "limits.memory" | "requests.memory" => (BYTES, "the memory"),
+        "limits.ephemeral-storage" | "requests.ephemeral-storage" => {
+            (BYTES, "the local ephemeral storage")
+        }
+        r if r.contains("hugepages-") => (BYTES, "the hugepages"),
+        _ => return,
+    };
+    if known.contains(&divisor.as_str()) {
+        return;
+    }
+    let list = match known.len() {
+        2 => "1m and 1".to_owned(),
+        _ => known.join(", "),
+    };
+    let why = format!("only divisor's values {list} are supported with {what} resource");
+    errors.push(FieldError::invalid_str(at.child("divisor"), resource, &why));
 }

@@ -108,7 +108,6 @@ impl Strategy for Services {
         service.status = Some(empty_status());
         if let Some(spec) = &mut service.spec {
             normalise(spec, None);
-            drop_unused(spec);
         }
     }
 
@@ -118,7 +117,7 @@ impl Strategy for Services {
         normalise(spec, Some(was));
         keep_allocated(spec, was);
         drop_of_type(spec, was);
-        drop_unused(spec);
+        drop_unused(spec, was);
         if kind(spec) != "LoadBalancer" {
             new.status = Some(empty_status());
         }
@@ -245,14 +244,21 @@ fn drop_of_type(spec: &mut ServiceSpec, old: &ServiceSpec) {
     }
 }
 
-fn drop_unused(spec: &mut ServiceSpec) {
-    if !is_external(spec) {
+/// What the new type does not know goes, unless it was changed: then it is an error.
+fn drop_unused(spec: &mut ServiceSpec, old: &ServiceSpec) {
+    if !is_external(spec) && spec.external_traffic_policy == old.external_traffic_policy {
         spec.external_traffic_policy = None;
     }
-    if !has_cluster_ip(spec) {
-        spec.internal_traffic_policy = None;
+    if kind(spec) == "LoadBalancer" {
+        return;
     }
-    if kind(spec) != "LoadBalancer" {
+    if spec.allocate_load_balancer_node_ports == old.allocate_load_balancer_node_ports {
         spec.allocate_load_balancer_node_ports = None;
+    }
+    if spec.load_balancer_class == old.load_balancer_class {
+        spec.load_balancer_class = None;
+    }
+    if spec.health_check_node_port == old.health_check_node_port {
+        spec.health_check_node_port = None;
     }
 }

@@ -125,7 +125,7 @@ fn send(
     let sub = match part {
         Part::Main => Subresource::Main,
         Part::Status => Subresource::Status,
-        Part::Resize => return Err(Status::bad_request(write::not_here("resize").message())),
+        Part::Resize => Subresource::Resize,
         Part::Scale => {
             let (_, (wanted, there, _)) = conn.client.get_scale(id, key.0, key.1)?;
             let scale = json!({"spec": {"replicas": wanted}, "status": {"replicas": there}});

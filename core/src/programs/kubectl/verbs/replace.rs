@@ -125,7 +125,7 @@ fn put(
                 None,
             )?));
         }
-        write::Part::Resize => return Err(write::not_here("resize")),
+        write::Part::Resize => Subresource::Resize,
     };
     Ok(conn.value(&conn.client.update_value(manifest.kind.id, object, validation, sub)?))
 }
