@@ -12,7 +12,7 @@ use sandbar_server::{
 const USAGE: &str = "\
 usage: sandbar-server [options]
 
-  --cluster NAME       which cluster: minikube (default)
+  --cluster NAME       which cluster: minikube (default), cloud
   --listen ADDR:PORT   where the API answers (default 127.0.0.1:6443)
   --speed N            simulated seconds in a real one (default 1)
   --paused             time stands still until POST /sandbar/time

@@ -15,7 +15,8 @@ use sandbar_core::{
 use crate::engine::{Running, World};
 
 /// Clusters by name: the command lines that make them.
-pub const CLUSTERS: &[(&str, &[&str])] = &[("minikube", &["minikube start"])];
+pub const CLUSTERS: &[(&str, &[&str])] =
+    &[("cloud", &["sandbar cloud create"]), ("minikube", &["minikube start"])];
 
 /// How long making a cluster may take, simulated.
 const LONGEST_START: Duration = Duration::from_secs(1_200);

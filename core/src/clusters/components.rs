@@ -5,10 +5,10 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Taint};
 
 use super::{
-    Cluster, ClusterNode, api_endpoint, install, minikube::OnNode, provisioner::Provisioner,
+    Cluster, ClusterNode, api_endpoint, cloud, install, minikube::OnNode, provisioner::Provisioner,
 };
 use crate::{
     api::{Typed, yaml},
@@ -27,6 +27,9 @@ use crate::{
 
 /// The programs, sorted by name.
 pub static PROGRAMS: &[&Program] = &[
+    &CLOUD_MANAGER,
+    &AUTOSCALER,
+    &CONTAINERD,
     &COREDNS,
     &DOCKERD,
     &ETCD,
@@ -56,6 +59,14 @@ macro_rules! component {
     };
 }
 
+component!(
+    CLOUD_MANAGER,
+    "cloud-controller-manager",
+    "makes a provider's machines nodes and its load balancers services'",
+    cloud_manager
+);
+component!(AUTOSCALER, "cluster-autoscaler", "adds and removes a provider's machines", autoscaler);
+component!(CONTAINERD, "containerd", "the container runtime", dockerd);
 component!(DOCKERD, "dockerd", "the Docker daemon", dockerd);
 component!(ETCD, "etcd", "the cluster's key-value store", etcd);
 component!(APISERVER, "kube-apiserver", "the Kubernetes API server", apiserver);
@@ -156,7 +167,7 @@ async fn apiserver(proc: Proc) -> i32 {
     log(&proc, "server.go:150", "Version: v1.36.2").await;
     proc.sleep(API_START).await;
     let client = Client::system(&node.cluster.api, "apiserver");
-    if let Err(error) = install::bootstrap(&client) {
+    if let Err(error) = install::bootstrap(&client, node.cluster.layout) {
         proc.eprint(&format!("E {error}\n")).await;
         return 1;
     }
@@ -198,6 +209,43 @@ async fn controller_manager(proc: Proc) -> i32 {
     let client = Client::system(&node.cluster.api, "kube-controller-manager");
     let _manager = controllers::Manager::start(&client);
     healthz(&proc, 10257, true);
+    asked_to_end(&proc).await;
+    0
+}
+
+/// The provider of the cluster that a process is part of; ends the process where there is none.
+async fn provider(proc: &Proc, node: &ClusterNode) -> Result<Rc<cloud::Cloud>, i32> {
+    if !api_answers(proc, node).await {
+        return Err(1);
+    }
+    let provider = node.cluster.cloud.borrow().upgrade();
+    match provider {
+        Some(provider) => Ok(provider),
+        None => Err(no_node(proc).await),
+    }
+}
+
+async fn cloud_manager(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    let cloud = match provider(&proc, &node).await {
+        Ok(cloud) => cloud,
+        Err(code) => return code,
+    };
+    let client = Client::system(&node.cluster.api, "cloud-controller-manager");
+    let _manager = cloud::manager::Manager::start(&client, &cloud);
+    asked_to_end(&proc).await;
+    0
+}
+
+async fn autoscaler(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    let cloud = match provider(&proc, &node).await {
+        Ok(cloud) => cloud,
+        Err(code) => return code,
+    };
+    let client = Client::system(&node.cluster.api, "cluster-autoscaler");
+    let _autoscaler =
+        controllers::framework::start(&client, cloud::autoscaler::make(&client, &cloud));
     asked_to_end(&proc).await;
     0
 }
@@ -246,7 +294,7 @@ async fn kubelet(proc: Proc) -> i32 {
             ..Capacity::default()
         },
         labels: node_labels(&node),
-        taints: Vec::new(),
+        taints: node_taints(&node),
         static_pods,
         cluster_dns: Some(CLUSTER_DNS),
         cluster_domain: "cluster.local".into(),
@@ -257,8 +305,23 @@ async fn kubelet(proc: Proc) -> i32 {
     0
 }
 
-/// What minikube and kubeadm label nodes with.
+/// A provider's node takes no pods until the provider's controller has looked at it
+/// (`--cloud-provider=external`).
+fn node_taints(node: &ClusterNode) -> Vec<Taint> {
+    let taint = Taint {
+        key: cloud::UNINITIALIZED.into(),
+        value: Some("true".into()),
+        effect: "NoSchedule".into(),
+        ..Default::default()
+    };
+    if node.cluster.layout.managed { vec![taint] } else { Vec::new() }
+}
+
+/// What minikube and kubeadm label nodes with; or the provider, with the group of the node.
 fn node_labels(node: &ClusterNode) -> BTreeMap<String, String> {
+    if node.cluster.layout.managed {
+        return BTreeMap::from([cloud::group_label()]);
+    }
     let mut labels = BTreeMap::from([
         ("minikube.k8s.io/name".to_string(), node.cluster.name.clone()),
         ("minikube.k8s.io/primary".into(), node.control_plane.to_string()),

@@ -2,6 +2,9 @@
 
 use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
 
+use serde_json::Value;
+
+use super::minikube::Layout;
 use crate::{
     api::{Status, Typed, yaml},
     client::{Client, FieldValidation},
@@ -16,22 +19,37 @@ pub const STATIC_PODS: &[(&str, &str)] = &[
 ];
 
 /// What the API server makes sure is there whenever it starts.
-pub fn bootstrap(client: &Client) -> Result<(), String> {
-    create_missing(client, include_str!("manifests/bootstrap.yaml"))?;
+pub fn bootstrap(client: &Client, layout: &Layout) -> Result<(), String> {
+    // The manifests are minikube's.
+    let address = layout.first.to_string();
+    let text = include_str!("manifests/bootstrap.yaml").replace("192.168.49.2", &address);
+    create_missing(client, &text, |_| true)?;
     client.ensure_policy().map_err(|error| error.message)
 }
 
-/// What kubeadm and minikube add.
-pub fn addons(client: &Client) -> Result<(), String> {
-    create_missing(client, include_str!("manifests/addons.yaml"))
+/// What kubeadm and minikube add; a provider's clusters have no storage on their nodes.
+pub fn addons(client: &Client, layout: &Layout) -> Result<(), String> {
+    let text = include_str!("manifests/addons.yaml");
+    if !layout.managed {
+        return create_missing(client, text, |_| true);
+    }
+    let hosts = "192.168.49.1 host.minikube.internal\n           ";
+    create_missing(client, &text.replace(hosts, ""), |document| {
+        let name = document["metadata"]["name"].as_str().unwrap_or_default();
+        document["kind"] != "StorageClass" && name != "storage-provisioner"
+    })
 }
 
-fn create_missing(client: &Client, text: &str) -> Result<(), String> {
+fn create_missing(
+    client: &Client,
+    text: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<(), String> {
     let (documents, error) = yaml::documents(text);
     if let Some(error) = error {
         return Err(error.to_string());
     }
-    for document in documents {
+    for document in documents.into_iter().filter(wanted) {
         let field = |name: &str| document[name].as_str().unwrap_or_default().to_string();
         let kind = client
             .kinds()

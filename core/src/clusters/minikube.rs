@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    cloud::Cloud,
     desktop::Current,
     install,
     systemd::{Unit, Units},
@@ -26,12 +27,28 @@ use crate::{
 pub const BASE_IMAGE: &str = "gcr.io/k8s-minikube/kicbase:v0.0.50";
 /// Its version, as `minikube start` prints it.
 pub const BASE_VERSION: &str = "v0.0.50";
-/// The port of the API server.
-const API_PORT: u16 = 8443;
-/// The network that minikube makes for its nodes.
-const NETWORK: &str = "192.168.49.0/24";
-/// The control plane's address in it; workers have the next ones.
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 49, 2);
+/// Where a cluster's machines are, and what they are made of.
+pub struct Layout {
+    /// The range of the machines' addresses.
+    pub network: &'static str,
+    /// The control plane's address in it; the others have the next ones.
+    pub first: Ipv4Addr,
+    /// Where clients reach the API server.
+    pub server: &'static str,
+    /// What runs containers on the nodes.
+    pub engine: EngineKind,
+    /// Whether a provider runs the control plane, on a machine that is no node.
+    pub managed: bool,
+}
+
+/// minikube's.
+pub static MINIKUBE: Layout = Layout {
+    network: "192.168.49.0/24",
+    first: Ipv4Addr::new(192, 168, 49, 2),
+    server: "192.168.49.2:8443",
+    engine: EngineKind::Docker,
+    managed: false,
+};
 /// The ports of a node that the host publishes: SSH, Docker, registry, API server, ingress.
 const PUBLISHED: [u16; 5] = [22, 2376, 5000, 8443, 32443];
 /// The most nodes of a cluster: addresses of the network, roughly.
@@ -62,6 +79,8 @@ const PRELOADED: &[&str] = &[
 pub struct Cluster {
     /// Its name.
     pub name: String,
+    /// Where its machines are.
+    pub layout: &'static Layout,
     /// The network of the session.
     pub fabric: Fabric,
     /// What etcd keeps: outlives every process, and goes with the control plane's disk.
@@ -71,6 +90,22 @@ pub struct Cluster {
     nodes: RefCell<Vec<Rc<ClusterNode>>>,
     installed: Cell<bool>,
     watch: RefCell<Option<EngineWatch>>,
+    /// The provider, of a cluster that has one.
+    pub(super) cloud: RefCell<Weak<Cloud>>,
+}
+
+/// What a new machine of a cluster is to be.
+pub struct MachinePlan {
+    /// Its name, and the node's.
+    pub name: String,
+    /// How many addresses behind the first one its own is.
+    pub index: u32,
+    /// What it has.
+    pub size: NodeSize,
+    /// Whether it runs the control plane.
+    pub control_plane: bool,
+    /// The provider's zone that it is in.
+    pub zone: Option<&'static str>,
 }
 
 /// A node. Hangs on its machine, and weakly on those of its containers.
@@ -85,6 +120,8 @@ pub struct ClusterNode {
     pub size: NodeSize,
     /// Whether it runs the control plane.
     pub control_plane: bool,
+    /// The provider's zone that it is in.
+    pub zone: Option<&'static str>,
     /// The id of its container on the host.
     container: String,
     engine: RefCell<Option<Engine>>,
@@ -102,11 +139,25 @@ impl Cluster {
     /// # Errors
     /// Where the host is not one that can have clusters.
     pub fn create(host: &Rc<Machine>, engine: &Engine, name: &str) -> Result<Rc<Cluster>, String> {
+        Cluster::laid_out(host, engine, name, &MINIKUBE)
+    }
+
+    /// The same with machines somewhere else: those of `engine`.
+    ///
+    /// # Errors
+    /// Where the host is not one that can have clusters.
+    pub fn laid_out(
+        host: &Rc<Machine>,
+        engine: &Engine,
+        name: &str,
+        layout: &'static Layout,
+    ) -> Result<Rc<Cluster>, String> {
         let fabric = host.get::<Fabric>().ok_or("the host has no network")?;
         let current = host.get::<Current>().ok_or("the host shows no cluster")?;
         let directory = host.get::<Directory>().ok_or("the host has no directory")?;
         let cluster = Rc::new(Cluster {
             name: name.to_string(),
+            layout,
             fabric: (*fabric).clone(),
             api: ApiServer::new(host.sim()),
             directory,
@@ -114,6 +165,7 @@ impl Cluster {
             nodes: RefCell::default(),
             installed: Cell::new(false),
             watch: RefCell::default(),
+            cloud: RefCell::default(),
         });
         let weak = Rc::downgrade(&cluster);
         let watch = engine.watch(move |event, container| {
@@ -133,7 +185,9 @@ impl Cluster {
         if event == EventKind::Destroy {
             self.nodes.borrow_mut().retain(|n| n.container != id);
             if node.control_plane {
-                self.current.set(None);
+                if self.current.get().is_some_and(|shown| std::ptr::eq(&*shown, self)) {
+                    self.current.set(None);
+                }
                 self.nodes.take();
             }
         }
@@ -157,7 +211,7 @@ impl Cluster {
 
     /// Where the API server is reached: `192.168.49.2:8443`.
     pub fn server(&self) -> String {
-        format!("{ADDRESS}:{API_PORT}")
+        self.layout.server.to_string()
     }
 
     /// A client of the API for the page: looks, never writes.
@@ -188,7 +242,7 @@ impl Cluster {
     pub fn install(&self, client: Option<Client>) -> Result<(), String> {
         let client = client.ok_or("the API server does not answer")?;
         if !self.installed.get() {
-            install::addons(&client)?;
+            install::addons(&client, self.layout)?;
             self.installed.set(true);
         }
         self.current.touch();
@@ -197,7 +251,8 @@ impl Cluster {
 
     /// Completes when so many nodes are ready and the cluster's own pods were placed.
     pub async fn settled(&self) {
-        let nodes = self.nodes.borrow().len();
+        let managed = |node: &&Rc<ClusterNode>| !(self.layout.managed && node.control_plane);
+        let nodes = self.nodes.borrow().iter().filter(managed).count();
         install::settled(&self.viewer(), nodes).await;
     }
 
@@ -231,24 +286,40 @@ impl ClusterNode {
     ) -> Result<Rc<Container>, String> {
         let index = cluster.nodes.borrow().len() as u32;
         let name = cluster.node_name(index);
-        let address = Ipv4Addr::from(u32::from(ADDRESS) + index);
+        let plan = MachinePlan { name, index, size, control_plane: index == 0, zone: None };
+        ClusterNode::planned(cluster, host, engine, plan)
+    }
+
+    /// The same for a machine of a certain name, place and purpose.
+    ///
+    /// # Errors
+    /// What the engine says, or that the base image is not to be had.
+    pub fn planned(
+        cluster: &Rc<Cluster>,
+        host: &Rc<Machine>,
+        engine: &Engine,
+        plan: MachinePlan,
+    ) -> Result<Rc<Container>, String> {
+        let MachinePlan { name, index, size, control_plane, zone } = plan;
+        let address = Ipv4Addr::from(u32::from(cluster.layout.first) + index);
         if engine.images().find(BASE_IMAGE).is_none() {
             engine.images().preload(BASE_IMAGE);
         }
         let image = engine.images().find(BASE_IMAGE);
         let image = image.ok_or_else(|| format!("Unable to find image {BASE_IMAGE}"))?;
-        let range: Cidr = NETWORK.parse().map_err(|_| "bad network")?;
+        let range: Cidr = cluster.layout.network.parse().map_err(|_| "bad network")?;
         if engine.networks().get(&cluster.name).is_none() {
             engine.networks().create(&cluster.name, range).map_err(|e| e.message)?;
         }
-        let spec = container_spec(&cluster.name, &name, index, address, size);
+        let spec = container_spec(&cluster.name, &name, control_plane, address, size);
         let container = engine.create(&image, spec).map_err(|e| e.message)?;
         let node = Rc::new(ClusterNode {
             cluster: cluster.clone(),
             name,
             address,
             size,
-            control_plane: index == 0,
+            control_plane,
+            zone,
             container: container.id.clone(),
             engine: RefCell::default(),
             watch: RefCell::default(),
@@ -268,13 +339,28 @@ impl ClusterNode {
         // The node pulls from where its host pulls.
         machine.set(host.get::<Registries>().ok_or("the host knows no registries")?);
         machine.set(self.clone());
-        let units = vec![
-            Unit::new("docker", "Docker Application Container Engine", &["dockerd"]),
-            Unit::new("kubelet", "kubelet: The Kubernetes Node Agent", &["kubelet"]),
-        ];
+        let kubelet = Unit::new("kubelet", "kubelet: The Kubernetes Node Agent", &["kubelet"]);
+        if !self.cluster.layout.managed {
+            let text = "Docker Application Container Engine";
+            Units::hang(machine, vec![Unit::new("docker", text, &["dockerd"]), kubelet]);
+            if let Some(units) = machine.get::<Units>() {
+                units.enable_now("docker");
+            }
+            return Ok(());
+        }
+        let units = match self.control_plane {
+            true => super::cloud::CONTROL_PLANE.iter().map(|n| Unit::new(n, n, &[n])).collect(),
+            false => vec![Unit::new("containerd", "containerd", &["containerd"]), kubelet],
+        };
+        let root = machine.files().root();
+        for unit in &units {
+            let path = format!("/usr/bin/{}", unit.name);
+            root.install(&path, unit.name, machine.sim().now()).map_err(|e| e.to_string())?;
+        }
+        let names: Vec<_> = units.iter().map(|u| u.name).collect();
         Units::hang(machine, units);
         if let Some(units) = machine.get::<Units>() {
-            units.enable_now("docker");
+            names.iter().for_each(|name| units.enable_now(name));
         }
         Ok(())
     }
@@ -303,7 +389,7 @@ impl ClusterNode {
         let machine = self.machine()?;
         let registries = machine.get::<Registries>()?;
         let engine = Engine::start(EngineConfig {
-            kind: EngineKind::Docker,
+            kind: self.cluster.layout.engine,
             machine: machine.clone(),
             fabric: self.cluster.fabric.clone(),
             registries: (*registries).clone(),
@@ -348,7 +434,7 @@ impl ClusterNode {
 fn container_spec(
     network: &str,
     name: &str,
-    index: u32,
+    control_plane: bool,
     address: Ipv4Addr,
     size: NodeSize,
 ) -> ContainerSpec {
@@ -368,7 +454,7 @@ fn container_spec(
             label("created_by", "true"),
             label("mode", network),
             label("name", name),
-            label("role", if index == 0 { "control-plane" } else { "worker" }),
+            label("role", if control_plane { "control-plane" } else { "worker" }),
         ]
         .into(),
         tty: true,

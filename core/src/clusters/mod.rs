@@ -8,6 +8,7 @@
 //! machine they run on.
 
 pub mod api_endpoint;
+pub mod cloud;
 pub mod components;
 mod desktop;
 mod install;

@@ -44,7 +44,11 @@ impl Inner {
             .map(|ip| NodeAddress { type_: "InternalIP".into(), address: ip.to_string() });
         let name = NodeAddress { type_: "Hostname".into(), address: self.node.to_string() };
         NodeStatus {
-            addresses: Some(address.into_iter().chain([name]).collect()),
+            // Those that a provider's controller told are better than one's own.
+            addresses: match node.spec.as_ref().and_then(|s| s.provider_id.as_ref()) {
+                Some(_) => old.addresses.clone(),
+                None => Some(address.into_iter().chain([name]).collect()),
+            },
             capacity: Some(self.capacity()),
             allocatable: Some(self.capacity()),
             conditions: Some(self.node_conditions(old.conditions.unwrap_or_default())),

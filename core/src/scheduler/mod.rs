@@ -19,7 +19,7 @@ mod plugins;
 mod preemption;
 mod queue;
 mod report;
-mod resources;
+pub mod resources;
 mod tally;
 mod terms;
 #[cfg(test)]

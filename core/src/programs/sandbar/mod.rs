@@ -1,6 +1,8 @@
-//! `sandbar`: what no real cluster can do: break things on purpose, and explain itself.
+//! `sandbar`: what no real cluster can do: break things on purpose, and explain itself; and a
+//! provider's cluster.
 
 mod ask;
+mod cloud;
 mod fault;
 
 use crate::machine::{CompleteCx, Proc, Program};
@@ -25,6 +27,9 @@ Usage:
   sandbar fault kill pod/NAME [-n NAMESPACE] [-c C] the container's first process gets SIGKILL
   sandbar fault kubelet-stop NODE                   the node's kubelet dies and stays dead
   sandbar fault kubelet-start NODE                  the node's kubelet is started again
+  sandbar cloud create [--nodes N] [--max N]        a cluster at a provider: load balancers, autoscaling
+  sandbar cloud status                              its machines
+  sandbar cloud delete                              give it all back
 
 \"sandbar why --help\" and \"sandbar trace --help\" tell more.
 ";
@@ -36,6 +41,7 @@ async fn main(proc: Proc) -> i32 {
             proc.print(HELP).await;
             0
         }
+        Some("cloud") => cloud::run(&proc, &args[1..]).await,
         Some("fault") => fault::run(&proc, &args[1..]).await,
         Some("why" | "trace") => ask::run(proc.clone(), &args).await,
         Some(other) => {
@@ -48,8 +54,11 @@ async fn main(proc: Proc) -> i32 {
 
 fn complete(cx: &CompleteCx) -> Vec<String> {
     match cx.words.get(1).map(String::as_str) {
+        Some("cloud") if cx.words.len() > 2 => {
+            ["create", "delete", "status"].map(String::from).to_vec()
+        }
         Some("fault") if cx.words.len() > 2 => fault::complete(&cx.words[2..]),
         Some("why" | "trace") if cx.words.len() > 2 => ask::complete(cx),
-        _ => ["fault", "help", "trace", "why"].map(String::from).to_vec(),
+        _ => ["cloud", "fault", "help", "trace", "why"].map(String::from).to_vec(),
     }
 }

@@ -125,6 +125,12 @@ impl Strategy for Services {
 
     fn prepare_status_update(&self, new: &mut Service, old: &Service) {
         new.spec.clone_from(&old.spec);
+        let status = new.status.as_mut().and_then(|s| s.load_balancer.as_mut());
+        for ingress in status.into_iter().flat_map(|s| s.ingress.iter_mut().flatten()) {
+            if ingress.ip.is_some() {
+                text(&mut ingress.ip_mode, "VIP");
+            }
+        }
     }
 
     fn validate(&self, _: &StrategyCx, service: &Service) -> Vec<FieldError> {
