@@ -198,6 +198,7 @@ pub static PROGRAMS: &[&Program] = &[
     &nproc::PROGRAM,
     #[cfg(feature = "cluster")]
     &nslookup::PROGRAM,
+    #[cfg(feature = "cluster")]
     &nslookup::OLD,
     #[cfg(not(feature = "cluster"))]
     &later::NSLOOKUP,
