@@ -343,6 +343,11 @@ impl Inner {
         }));
     }
 
+    /// Where in the second (and in longer periods) this kubelet does what it does again and again.
+    fn phase(&self) -> u64 {
+        self.relist.borrow().phase
+    }
+
     /// A pod's containers, newest first, sandboxes included.
     fn containers_of(&self, uid: &str) -> Vec<Rc<Container>> {
         self.containers.borrow().get(uid).cloned().unwrap_or_default()

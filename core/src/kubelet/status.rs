@@ -114,6 +114,24 @@ impl Inner {
         status.pod_ip = own;
     }
 
+    /// Whether a pod's status was overwritten by someone who says otherwise than this kubelet, as
+    /// the node lifecycle controller does for pods of nodes that are not ready.
+    pub fn was_contradicted(&self, worker: &Worker, pod: &Pod) -> bool {
+        const OWN: &[&str] = &["Ready", "ContainersReady", "Initialized"];
+        let Some(written) = worker.status.borrow().clone() else { return false };
+        let contradicts = |pod: &Pod| {
+            let Some(stored) = &pod.status else { return false };
+            let says = |status: &PodStatus, type_: &str| {
+                let mut all = status.conditions.iter().flatten();
+                all.find(|c| c.type_ == type_).map(|c| c.status == "True")
+            };
+            written.phase != stored.phase
+                || OWN.iter().any(|t| says(&written, t) != says(stored, t))
+        };
+        // The kubelet's own last write may still be on its way back.
+        contradicts(pod) && self.stored(worker).is_some_and(|stored| contradicts(&stored))
+    }
+
     /// Writes a pod's status if it differs from what the API server has.
     pub fn write_status(&self, worker: &Worker) {
         let status = self.generate_status(worker);

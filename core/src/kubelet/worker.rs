@@ -179,6 +179,8 @@ impl Inner {
             self.kick(worker);
         } else if pod.spec.as_ref().is_some_and(|s| s.readiness_gates.is_some()) {
             self.write_status(worker);
+        } else if self.was_contradicted(worker, pod) {
+            self.reconcile_status(worker);
         }
     }
 
@@ -327,8 +329,23 @@ impl Inner {
     /// that waits is told of although nothing more happens to it.
     pub fn write_status_soon(&self, worker: &Rc<Worker>) {
         const SOON: Duration = Duration::from_millis(900);
+        self.write_status_after(worker, SOON);
+    }
+
+    /// Has a status written that someone else has overwritten, when the real kubelet would: it
+    /// compares every ten seconds (`syncBatch`).
+    fn reconcile_status(&self, worker: &Rc<Worker>) {
+        const PERIOD: u64 = 10_000_000;
+        if worker.refresh.get().is_none() {
+            let (now, phase) = (self.sim.now().as_micros(), self.phase());
+            let wait = PERIOD - (now + PERIOD - phase) % PERIOD;
+            self.write_status_after(worker, Duration::from_micros(wait));
+        }
+    }
+
+    fn write_status_after(&self, worker: &Rc<Worker>, delay: Duration) {
         let (me, of) = (self.me.clone(), Rc::downgrade(worker));
-        let timer = self.sim.after(SOON, move || {
+        let timer = self.sim.after(delay, move || {
             if let (Some(me), Some(worker)) = (me.upgrade(), of.upgrade()) {
                 worker.refresh.set(None);
                 if worker.phase.get() == Phase::Syncing {

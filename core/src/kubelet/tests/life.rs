@@ -178,3 +178,29 @@ fn what_does_not_fit_is_rejected_and_deadlines_end_pods() {
     assert_eq!(status.reason.as_deref(), Some("DeadlineExceeded"));
     assert!(world.engine.containers().iter().all(|c| !c.is_running()));
 }
+
+#[test]
+fn a_status_that_someone_overwrote_is_written_again_at_the_next_comparison() {
+    let world = world();
+    world.pod("web", &["polite"], json!({}), json!({}));
+    world.run(8);
+    let ready = |value: Option<&str>| {
+        let mut pod = (*world.get("web")).clone();
+        let status = pod.status.get_or_insert_default();
+        let mut all = status.conditions.get_or_insert_default().iter_mut();
+        let ready = all.find(|c| c.type_ == "Ready").unwrap();
+        let was = ready.status.clone();
+        if let Some(value) = value {
+            ready.status = value.to_string();
+            world.client.update_status(pod).unwrap();
+        }
+        was
+    };
+    assert_eq!(ready(Some("False")), "True");
+    // The comparison is made every ten seconds.
+    let back = (1..=11).find(|_| {
+        world.run(1);
+        ready(None) == "True"
+    });
+    assert!(back.is_some(), "{back:?}");
+}
