@@ -20,6 +20,8 @@ pub mod api;
 #[cfg(feature = "cluster")]
 pub mod apiserver;
 #[cfg(feature = "cluster")]
+pub mod checkers;
+#[cfg(feature = "cluster")]
 pub mod client;
 #[cfg(feature = "cluster")]
 pub mod clusters;

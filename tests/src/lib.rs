@@ -1,6 +1,7 @@
 //! Tests that need more than one room. The map:
 //!
 //! - [`api_bench`]: how fast the API server answers.
+//! - [`chaos`]: random clusters and operations, and what must hold whatever happens.
 //! - [`determinism`]: one journal, played natively and in WebAssembly, with a digest of all it shows.
 //! - [`driver`]: a sandbox with hands and eyes, in virtual time.
 //! - [`scenario`]: commands and what a real cluster answered to them.
@@ -8,6 +9,7 @@
 //! - `browser/`: the real page in Chromium.
 
 pub mod api_bench;
+pub mod chaos;
 pub mod determinism;
 pub mod driver;
 pub mod scenario;

@@ -449,6 +449,11 @@ impl Client {
         self.api.store().subscribe(kinds, handler)
     }
 
+    /// What the store's indexes say that its objects don't, in words. For tests: looks at everything.
+    pub fn check_store(&self) -> Vec<String> {
+        self.api.store().check()
+    }
+
     /// An index over a type's objects (the same function yields the same index).
     pub fn index<T: Typed>(&self, values: IndexFn) -> IndexId {
         self.api.store().add_index(T::ID, values)

@@ -79,6 +79,17 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("ttl-controller", ttl::make),
 ];
 
+/// The controllers' names, sorted.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CONTROLLERS.iter().map(|(name, _)| *name)
+}
+
+/// Starts one controller; `None` if there is none of that name.
+pub fn start(client: &Client, name: &str) -> Option<Running> {
+    let (name, make) = CONTROLLERS.iter().find(|(own, _)| *own == name)?;
+    Some(framework::start(client, make(&client.acting_as(name))))
+}
+
 /// All controllers at work; they stop when this is dropped.
 pub struct Manager {
     _running: Vec<Running>,
@@ -87,10 +98,7 @@ pub struct Manager {
 impl Manager {
     /// Starts every controller. `client` acts for `system:kube-controller-manager`.
     pub fn start(client: &Client) -> Self {
-        let running = CONTROLLERS
-            .iter()
-            .map(|(name, make)| framework::start(client, make(&client.acting_as(name))))
-            .collect();
+        let running = names().filter_map(|name| start(client, name)).collect();
         Manager { _running: running }
     }
 }

@@ -50,6 +50,37 @@ impl Indexes {
 }
 
 impl Store {
+    /// Where indexes and objects disagree, in words. Looks at everything; for tests.
+    pub fn check(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for index in &self.0.indexes.borrow().all {
+            let mut real: BTreeMap<String, BTreeMap<Key, ObjRef>> = BTreeMap::new();
+            for object in self.list(index.kind, None) {
+                let key: Key = (object.namespace().into(), object.name().into());
+                for value in (index.values)(&*object) {
+                    real.entry(value).or_default().insert(key.clone(), object.clone());
+                }
+            }
+            let version = |o: &ObjRef| o.metadata().resource_version.clone();
+            let flat = |all: &BTreeMap<String, BTreeMap<Key, ObjRef>>| {
+                let of = |(value, found): (&String, &BTreeMap<Key, ObjRef>)| {
+                    let each = |(key, object): (&Key, &ObjRef)| {
+                        (value.clone(), key.clone(), version(object))
+                    };
+                    found.iter().map(each).collect::<Vec<_>>()
+                };
+                all.iter().flat_map(of).collect::<Vec<_>>()
+            };
+            let (says, is) = (flat(&index.entries), flat(&real));
+            if says != is {
+                let odd = says.iter().find(|x| !is.contains(x));
+                let odd = odd.or_else(|| is.iter().find(|x| !says.contains(x)));
+                wrong.push(format!("an index of kind {} differs at {odd:?}", index.kind.0));
+            }
+        }
+        wrong
+    }
+
     /// Adds an index over a kind's objects, those that exist included. Asking again with the same
     /// function yields the same index.
     pub fn add_index(&self, kind: KindId, values: IndexFn) -> IndexId {

@@ -1,0 +1,79 @@
+//! The same operations with and without a part that is stopped and started in the middle: what is left
+//! when everything has settled must be the same.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sandbar_core::client::Propagation;
+
+use super::{
+    cluster::{Cluster, Part},
+    ops::{Op, Sort},
+    run::heal,
+    settled::{differences, state},
+};
+
+/// Nodes of these clusters.
+pub const NODES: usize = 3;
+/// How long the part stays away: long enough that others go on without it, and that a node is not
+/// given up yet.
+const AWAY: Duration = Duration::from_secs(7);
+/// How long everything has to settle.
+const SETTLING: Duration = Duration::from_secs(600);
+
+/// What is done: a bit of everything whose outcome does not depend on when it is done.
+pub fn script() -> Vec<Op> {
+    vec![
+        Op::Create(Sort::Deployment, 0, 3),
+        Op::Service(0, false),
+        Op::Create(Sort::StatefulSet, 0, 3),
+        Op::Create(Sort::DaemonSet, 0, 0),
+        Op::Create(Sort::Job, 0, 2),
+        Op::Budget(0, Some(1)),
+        Op::Wait(3_000),
+        Op::Image(Sort::Deployment, 0, 1),
+        Op::Scale(Sort::StatefulSet, 0, 1),
+        Op::Create(Sort::ReplicaSet, 1, 2),
+        Op::Service(1, true),
+        Op::Scale(Sort::Deployment, 0, 5),
+        Op::Image(Sort::DaemonSet, 0, 1),
+        Op::Quota(Some(40)),
+        Op::Create(Sort::Deployment, 2, 2),
+        Op::Wait(3_000),
+        Op::Delete(Sort::Deployment, 2, Propagation::Foreground),
+        Op::Delete(Sort::ReplicaSet, 1, Propagation::Background),
+        Op::DeleteService(1),
+        Op::Image(Sort::StatefulSet, 0, 1),
+        Op::Create(Sort::Job, 1, 0),
+        Op::NodeLabel(0),
+        Op::Create(Sort::DaemonSet, 1, 0),
+        Op::Scale(Sort::Deployment, 0, 2),
+    ]
+}
+
+/// Plays the script; `restart`: a part that is stopped after the operation of this number.
+pub fn play(restart: Option<(&Part, usize)>) -> BTreeMap<String, Vec<String>> {
+    let mut cluster = Cluster::new(3, NODES);
+    for (number, op) in script().iter().enumerate() {
+        op.run(&mut cluster);
+        if let Some((part, at)) = restart
+            && at == number
+        {
+            cluster.stop(part);
+            cluster.pass(AWAY);
+            cluster.start(part);
+        } else {
+            cluster.pass(Duration::from_millis(400));
+        }
+    }
+    cluster.pass(Duration::from_secs(60));
+    heal(&mut cluster);
+    cluster.pass(SETTLING);
+    state(&cluster)
+}
+
+/// Where a run with a restart ends otherwise than one without.
+pub fn compare(without: &BTreeMap<String, Vec<String>>, part: &Part, at: usize) -> Vec<String> {
+    let with = play(Some((part, at)));
+    let found = differences(without, &with);
+    found.into_iter().map(|text| format!("{part:?} after operation {at}: {text}")).collect()
+}
