@@ -50,17 +50,20 @@ pub fn script() -> Vec<Op> {
     ]
 }
 
-/// Plays the script; `restart`: a part that is stopped after the operation of this number.
-pub fn play(restart: Option<(&Part, usize)>) -> BTreeMap<String, Vec<String>> {
+/// Plays the script; `restart`: a part that is stopped after the operation of this number, and
+/// whether it comes back.
+pub fn play(restart: Option<(&Part, usize, bool)>) -> BTreeMap<String, Vec<String>> {
     let mut cluster = Cluster::new(3, NODES);
     for (number, op) in script().iter().enumerate() {
         op.run(&mut cluster);
-        if let Some((part, at)) = restart
+        if let Some((part, at, back)) = restart
             && at == number
         {
             cluster.stop(part);
             cluster.pass(AWAY);
-            cluster.start(part);
+            if back {
+                cluster.start(part);
+            }
         } else {
             cluster.pass(Duration::from_millis(400));
         }
@@ -73,7 +76,7 @@ pub fn play(restart: Option<(&Part, usize)>) -> BTreeMap<String, Vec<String>> {
 
 /// Where a run with a restart ends otherwise than one without.
 pub fn compare(without: &BTreeMap<String, Vec<String>>, part: &Part, at: usize) -> Vec<String> {
-    let with = play(Some((part, at)));
+    let with = play(Some((part, at, true)));
     let found = differences(without, &with);
     found.into_iter().map(|text| format!("{part:?} after operation {at}: {text}")).collect()
 }

@@ -32,6 +32,14 @@ const CHANCE: &[&str] = &[
     "lastProbeTime",
     "clusterIP",
     "clusterIPs",
+    // How often something was written, and what was wanted when it was scaled down last.
+    "generation",
+    "observedGeneration",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "endpoints.kubernetes.io/last-change-trigger-time",
+    "batch.kubernetes.io/controller-uid",
+    "controller-uid",
     "nodePort",
     "addresses",
     "targetRef",
@@ -75,6 +83,10 @@ fn blank(value: &mut Value, own: &str, name: &str) {
         Value::String(text) => {
             if own != name {
                 *text = text.replace(own, name);
+            }
+            const TOKEN: &str = "kube-api-access-";
+            if text.starts_with(TOKEN) {
+                *text = TOKEN.to_string();
             }
         }
         _ => {}
