@@ -31,6 +31,7 @@ pub static PROGRAMS: &[&Program] = &[
     &AUTOSCALER,
     &CONTAINERD,
     &COREDNS,
+    &CSI_CONTROLLER,
     &DOCKERD,
     &ETCD,
     &APISERVER,
@@ -66,6 +67,7 @@ component!(
     cloud_manager
 );
 component!(AUTOSCALER, "cluster-autoscaler", "adds and removes a provider's machines", autoscaler);
+component!(CSI_CONTROLLER, "csi-controller", "makes a provider's disks volumes", csi_controller);
 component!(CONTAINERD, "containerd", "the container runtime", dockerd);
 component!(DOCKERD, "dockerd", "the Docker daemon", dockerd);
 component!(ETCD, "etcd", "the cluster's key-value store", etcd);
@@ -246,6 +248,18 @@ async fn autoscaler(proc: Proc) -> i32 {
     let client = Client::system(&node.cluster.api, "cluster-autoscaler");
     let _autoscaler =
         controllers::framework::start(&client, cloud::autoscaler::make(&client, &cloud));
+    asked_to_end(&proc).await;
+    0
+}
+
+async fn csi_controller(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    let cloud = match provider(&proc, &node).await {
+        Ok(cloud) => cloud,
+        Err(code) => return code,
+    };
+    let client = Client::system(&node.cluster.api, "csi-controller");
+    let _driver = controllers::framework::start(&client, cloud::disks::make(&client, &cloud));
     asked_to_end(&proc).await;
     0
 }

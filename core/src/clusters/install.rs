@@ -37,7 +37,8 @@ pub fn addons(client: &Client, layout: &Layout) -> Result<(), String> {
     create_missing(client, &text.replace(hosts, ""), |document| {
         let name = document["metadata"]["name"].as_str().unwrap_or_default();
         document["kind"] != "StorageClass" && name != "storage-provisioner"
-    })
+    })?;
+    create_missing(client, include_str!("manifests/cloud.yaml"), |_| true)
 }
 
 fn create_missing(

@@ -137,7 +137,6 @@ impl Inner {
         name: &str,
         path: String,
     ) -> PersistentVolume {
-        let object: &dyn Object = claim;
         let spec = claim.spec.clone().unwrap_or_default();
         let storage = spec.resources.and_then(|r| r.requests?.get("storage").cloned());
         PersistentVolume {
@@ -152,15 +151,7 @@ impl Inner {
             spec: Some(PersistentVolumeSpec {
                 access_modes: spec.access_modes,
                 capacity: storage.map(|s| BTreeMap::from([("storage".to_string(), s)])),
-                claim_ref: Some(ObjectReference {
-                    api_version: Some("v1".into()),
-                    kind: Some("PersistentVolumeClaim".into()),
-                    namespace: Some(object.namespace().to_string()),
-                    name: Some(object.name().to_string()),
-                    uid: Some(object.uid().to_string()),
-                    resource_version: object.metadata().resource_version.clone(),
-                    field_path: None,
-                }),
+                claim_ref: Some(claim_reference(claim)),
                 host_path: Some(HostPathVolumeSource { path, type_: Some(String::new()) }),
                 persistent_volume_reclaim_policy: class.reclaim_policy.clone(),
                 storage_class_name: class.metadata.name.clone(),
@@ -187,6 +178,20 @@ impl Inner {
         }
         let name = (volume as &dyn Object).name();
         let _ = self.client.delete::<PersistentVolume>("", name, &DeleteOptions::default());
+    }
+}
+
+/// The claim that a volume was made for.
+pub(super) fn claim_reference(claim: &PersistentVolumeClaim) -> ObjectReference {
+    let object: &dyn Object = claim;
+    ObjectReference {
+        api_version: Some("v1".into()),
+        kind: Some("PersistentVolumeClaim".into()),
+        namespace: Some(object.namespace().to_string()),
+        name: Some(object.name().to_string()),
+        uid: Some(object.uid().to_string()),
+        resource_version: object.metadata().resource_version.clone(),
+        field_path: None,
     }
 }
 

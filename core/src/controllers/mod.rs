@@ -40,6 +40,7 @@ mod volumes;
 
 use crate::{api::pods, client::Client};
 use framework::{Controller, Running};
+pub use volumes::expand::wants_more;
 
 type Make = fn(&Client) -> Box<dyn Controller>;
 
@@ -64,6 +65,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("node-ipam-controller", node_ipam::make),
     ("node-lifecycle-controller", node_lifecycle::make),
     ("persistentvolume-binder-controller", volumes::make),
+    ("persistentvolume-expander-controller", volumes::expand::make),
     ("persistentvolume-protection-controller", volumes::protection::make_volumes),
     ("persistentvolumeclaim-protection-controller", volumes::protection::make_claims),
     ("pod-garbage-collector-controller", pod_gc::make),

@@ -43,6 +43,7 @@ use k8s_openapi::api::core::v1::{Pod, Taint};
 
 pub use hub::Hub;
 pub use plan::Plan;
+pub use volumes::NetworkDisks;
 
 use crate::{
     client::{Client, Recorder},

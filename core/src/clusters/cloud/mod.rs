@@ -2,14 +2,15 @@
 //! that is not the learner's business.
 //!
 //! The provider itself is [`Cloud`]: it has machines made and taken away, as an API of a real
-//! provider does, and [`balancer`] carries traffic from outside to them. What makes a cluster use it
+//! provider does, [`balancer`] carries traffic from outside to them, [`disks`] are theirs. What makes a cluster use it
 //! runs beside the control plane: [`manager`] is the cloud-controller-manager, [`autoscaler`] the
 //! cluster autoscaler.
 //!
-//! Not simulated: accounts, prices, quotas, disks (there is no storage class), the internet.
+//! Not simulated: accounts, prices, quotas, the internet.
 
 pub mod autoscaler;
 pub mod balancer;
+pub mod disks;
 pub mod manager;
 
 use std::{
@@ -27,11 +28,13 @@ use super::{
 use crate::{
     api::names,
     fabric::{Cidr, Endpoint, Fabric},
+    kubelet::NetworkDisks,
     machine::{Command, Machine, MachineSpec, fs::Fs},
     runtime::{Engine, EngineConfig, EngineKind, Registries},
     sim::Sim,
 };
 use balancer::Balancer;
+use disks::Disks;
 
 /// The cluster's name, and its context's.
 pub const NAME: &str = "cloud";
@@ -51,6 +54,7 @@ pub const CONTROL_PLANE: &[&str] = &[
     "kube-scheduler",
     "cloud-controller-manager",
     "cluster-autoscaler",
+    "csi-controller",
 ];
 
 const ZONES: [&str; 3] = ["sandbar-1a", "sandbar-1b", "sandbar-1c"];
@@ -104,6 +108,8 @@ pub struct Cloud {
     pub cluster: Rc<Cluster>,
     /// What carries traffic from outside.
     pub balancer: Rc<Balancer>,
+    /// The disks of the cluster's volumes.
+    pub disks: Rc<Disks>,
     /// How far the group of machines may grow and shrink.
     pub bounds: Bounds,
     sim: Sim,
@@ -166,6 +172,7 @@ impl Cloud {
         let cloud = Rc::new(Cloud {
             cluster: cluster.clone(),
             balancer,
+            disks: Rc::default(),
             bounds,
             sim: host.sim().clone(),
             centre,
@@ -188,6 +195,11 @@ impl Cloud {
 
     fn boot(&self, plan: MachinePlan) -> Result<(), String> {
         let container = ClusterNode::planned(&self.cluster, &self.centre, &self.engine, plan)?;
+        let disks = self.disks.clone();
+        let find = move |driver: &str, handle: &str| {
+            if driver == disks::DRIVER { disks.get(handle) } else { None }
+        };
+        container.machine.set(Rc::new(NetworkDisks(Box::new(find))));
         self.engine.launch(&container).map_err(|error| error.message)
     }
 

@@ -8,6 +8,7 @@
 //! Models `pkg/controller/volume/persistentvolume/pv_controller.go`.
 
 pub mod ephemeral;
+pub mod expand;
 pub mod protection;
 mod reclaim;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! A pod's volumes: trees of files that are mounted into its containers.
 //!
 //! Models `pkg/kubelet/volumemanager` and the volume plugins `emptydir`, `hostpath`, `local`,
-//! `configmap`, `secret`, `downwardapi` and `projected`, also behind claims. Volumes of other types are not simulated, and say so in the
+//! `configmap`, `secret`, `downwardapi`, `projected` and, where the machine has disks, `csi`, also
+//! behind claims. Volumes of other types are not simulated, and say so in the
 //! event `FailedMount`.
 
 mod atomic;
@@ -34,6 +35,9 @@ use crate::{
 const UPDATE: Duration = Duration::from_secs(15);
 /// … and how much later at most (the kubelet syncs each pod about once a minute).
 const UPDATE_SPREAD: u64 = 60_000;
+
+/// Disks that can be mounted on a machine, by driver and handle; hangs on the machine.
+pub struct NetworkDisks(pub Box<dyn Fn(&str, &str) -> Option<Rc<Fs>>>);
 
 /// A pod's volumes, and the directory of files that the kubelet manages for it.
 pub struct PodVolumes {
@@ -137,7 +141,23 @@ impl Inner {
             let made = self.host_path(&host);
             return made.map_err(|_| format!("path {:?} does not exist", local.path));
         }
+        if let Some(csi) = spec.and_then(|s| s.csi.as_ref()) {
+            return self.disk(&csi.driver, &csi.volume_handle);
+        }
         Err("volumes of this type are not simulated on this node".into())
+    }
+
+    /// A disk that the machine reaches over its provider's network.
+    fn disk(&self, driver: &str, handle: &str) -> Result<Volume, String> {
+        let disks = self.machine.get::<NetworkDisks>().ok_or_else(|| {
+            format!(
+                "kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: driver name {driver} \
+                 not found in the list of registered CSI drivers"
+            )
+        })?;
+        let found = (disks.0)(driver, handle);
+        let fs = found.ok_or_else(|| format!("rpc error: code = NotFound desc = {handle}"))?;
+        Ok(Volume::new(fs, "kubernetes.io~csi"))
     }
 
     fn host_path(&self, host: &HostPathVolumeSource) -> Result<Volume, String> {
