@@ -27,14 +27,14 @@ pub use crate::apiserver::{
 };
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
-    apiserver::{ApiServer, Attributes, CreateOptions, RequestCx},
+    apiserver::{ApiServer, CreateOptions, RequestCx},
     sim::{Receiver, Sim},
 };
 pub use crate::{
     api::{kinds::KindTable, patch::PatchType},
     apiserver::{
-        Credentials, DeleteOptions, FieldValidation, Impersonation, ListOptions, Propagation,
-        Subresource, User, WatchEvent, WatchStream,
+        Attributes, Credentials, DeleteOptions, FieldValidation, Impersonation, ListOptions,
+        Propagation, Subresource, User, WatchEvent, WatchStream,
         connect::{ExecOptions, ExecStreams, LogOptions, NodeAgent, PortStreams},
         table::{
             Column, Row, RowCx, Table,

@@ -3,7 +3,12 @@
 //!
 //! Models `client-go/tools/events`.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    time::Duration,
+};
 
 use k8s_openapi::{
     api::core::v1::{Event, EventSeries, ObjectReference},
@@ -17,7 +22,7 @@ use crate::{api::Object, sim::Time};
 const FINISHED: Duration = Duration::from_secs(6 * 60);
 /// A series that goes on is written this often (`refreshTime`).
 const REFRESH: Duration = Duration::from_secs(30 * 60);
-/// Series remembered.
+/// Series remembered, ended ones included.
 const REMEMBERED: usize = 4096;
 
 struct Series {
@@ -35,6 +40,8 @@ pub struct ModernRecorder {
     controller: Rc<str>,
     instance: Rc<str>,
     series: Rc<RefCell<BTreeMap<String, Series>>>,
+    /// With so many series those that have ended are forgotten.
+    limit: Rc<Cell<usize>>,
 }
 
 impl ModernRecorder {
@@ -45,6 +52,7 @@ impl ModernRecorder {
             controller: controller.into(),
             instance: instance.into(),
             series: Rc::default(),
+            limit: Rc::new(Cell::new(REMEMBERED)),
         }
     }
 
@@ -90,8 +98,10 @@ impl ModernRecorder {
         if let Ok(stored) = create_named(&self.client, event) {
             let name = stored.metadata.name.clone().unwrap_or_default();
             let mut series = self.series.borrow_mut();
-            if series.len() >= REMEMBERED {
+            if series.len() >= self.limit.get() {
                 series.retain(|_, s| now.since(s.last) < FINISHED);
+                // Where most go on, looking again at each event would cost as much as there are.
+                self.limit.set(REMEMBERED.max(series.len() * 2));
             }
             let namespace = namespace.to_string();
             series.insert(key, Series { namespace, name, count: 1, last: now, written: now });

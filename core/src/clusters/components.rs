@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
 use k8s_openapi::api::core::v1::{Pod, Taint};
 
 use super::{
-    Cluster, ClusterNode, api_endpoint, cloud, install, minikube::OnNode, provisioner::Provisioner,
+    ClusterNode, api_endpoint, cloud, install, minikube::OnNode, provisioner::Provisioner,
 };
 use crate::{
     api::{Typed, yaml},
@@ -22,7 +22,6 @@ use crate::{
     machine::{Proc, Program, Signal},
     network::{Dns, Proxy},
     runtime::Engine,
-    scheduler,
 };
 
 /// The programs, sorted by name.
@@ -37,7 +36,7 @@ pub static PROGRAMS: &[&Program] = &[
     &APISERVER,
     &CONTROLLER_MANAGER,
     &PROXY,
-    &SCHEDULER,
+    &super::kube_scheduler::PROGRAM,
     &KUBELET,
     &PROVISIONER,
     &super::systemd::SYSTEMCTL,
@@ -78,7 +77,6 @@ component!(
     "the Kubernetes controllers",
     controller_manager
 );
-component!(SCHEDULER, "kube-scheduler", "the Kubernetes scheduler", kube_scheduler);
 component!(COREDNS, "coredns", "the cluster's DNS server", coredns);
 component!(PROXY, "kube-proxy", "the node's service proxy", kube_proxy);
 component!(
@@ -96,19 +94,24 @@ const ETCD_START: Duration = Duration::from_millis(600);
 const API_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The node that a process of a container (or of the node itself) belongs to.
-fn node_of(proc: &Proc) -> Option<Rc<ClusterNode>> {
+pub(super) fn node_of(proc: &Proc) -> Option<Rc<ClusterNode>> {
     let machine = proc.machine();
     machine.get::<ClusterNode>().or_else(|| machine.get::<OnNode>()?.0.upgrade())
 }
 
 /// A line as components log it (`I1121 08:00:00.000000       1 server.go:150] text`).
 async fn log(proc: &Proc, source: &str, text: &str) {
-    let now = proc.sim().now().to_timestamp();
-    let stamp = jiff::fmt::strtime::format("%m%d %H:%M:%S%.6f", now).unwrap_or_default();
-    proc.eprint(&format!("I{stamp} {:>7} {source}] {text}\n", proc.pid())).await;
+    klog(proc, 'I', source, text).await;
 }
 
-async fn no_node(proc: &Proc) -> i32 {
+/// The same for another level (`E`).
+pub(super) async fn klog(proc: &Proc, level: char, source: &str, text: &str) {
+    let now = proc.sim().now().to_timestamp();
+    let stamp = jiff::fmt::strtime::format("%m%d %H:%M:%S%.6f", now).unwrap_or_default();
+    proc.eprint(&format!("{level}{stamp} {:>7} {source}] {text}\n", proc.pid())).await;
+}
+
+pub(super) async fn no_node(proc: &Proc) -> i32 {
     proc.eprint(&format!("{}: no cluster was made for this machine\n", proc.name())).await;
     1
 }
@@ -119,7 +122,7 @@ async fn asked_to_end(proc: &Proc) {
 }
 
 /// Answers health checks on a port until the process ends.
-fn healthz(proc: &Proc, port: u16, tls: bool) {
+pub(super) fn healthz(proc: &Proc, port: u16, tls: bool) {
     let Some(endpoint) = proc.machine().get::<Endpoint>() else { return };
     let listener = if tls {
         endpoint.listen_service(port, Rc::new(Tls::default()), false)
@@ -159,7 +162,7 @@ struct Serving(Rc<ClusterNode>);
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.cluster.directory.stop(&self.0.cluster.server());
+        self.0.cluster.stop_serving();
         self.0.cluster.current.touch();
     }
 }
@@ -175,7 +178,7 @@ async fn apiserver(proc: Proc) -> i32 {
     }
     let health: Handler = Rc::new(|request, _| api_endpoint::healthy(request.route()));
     api_endpoint::serve(&proc, &client, 8443, &health);
-    node.cluster.directory.serve(&node.cluster.server(), &node.cluster.api, Cluster::admin());
+    node.cluster.serve();
     let _serving = Serving(node.clone());
     node.cluster.current.touch();
     log(&proc, "secure_serving.go:211", "Serving securely on [::]:8443").await;
@@ -184,7 +187,7 @@ async fn apiserver(proc: Proc) -> i32 {
 }
 
 /// Waits for the API server; `false` if it does not come in time.
-async fn api_answers(proc: &Proc, node: &ClusterNode) -> bool {
+pub(super) async fn api_answers(proc: &Proc, node: &ClusterNode) -> bool {
     let start = proc.sim().now();
     while !node.cluster.answers() {
         if proc.sim().now().since(start) > API_PATIENCE {
@@ -260,19 +263,6 @@ async fn csi_controller(proc: Proc) -> i32 {
     };
     let client = Client::system(&node.cluster.api, "csi-controller");
     let _driver = controllers::framework::start(&client, cloud::disks::make(&client, &cloud));
-    asked_to_end(&proc).await;
-    0
-}
-
-async fn kube_scheduler(proc: Proc) -> i32 {
-    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
-    if !api_answers(&proc, &node).await {
-        return 1;
-    }
-    log(&proc, "server.go:176", "\"Starting Kubernetes Scheduler\" version=\"v1.36.2\"").await;
-    let client = Client::system(&node.cluster.api, "kube-scheduler");
-    let _scheduler = scheduler::Scheduler::start(&client);
-    healthz(&proc, 10259, true);
     asked_to_end(&proc).await;
     0
 }

@@ -75,6 +75,15 @@ const PRELOADED: &[&str] = &[
     "registry.k8s.io/pause:3.10.2",
 ];
 
+/// Where pods reach the API server: address and names of the service `kubernetes`.
+const INSIDE: &[&str] = &[
+    "10.96.0.1:443",
+    "kubernetes:443",
+    "kubernetes.default:443",
+    "kubernetes.default.svc:443",
+    "kubernetes.default.svc.cluster.local:443",
+];
+
 /// A cluster: what its nodes share.
 pub struct Cluster {
     /// Its name.
@@ -86,6 +95,8 @@ pub struct Cluster {
     /// What etcd keeps: outlives every process, and goes with the control plane's disk.
     pub(super) api: ApiServer,
     pub(super) directory: Rc<Directory>,
+    /// Where processes in pods reach the API.
+    inside: Rc<Directory>,
     pub(super) current: Rc<Current>,
     nodes: RefCell<Vec<Rc<ClusterNode>>>,
     installed: Cell<bool>,
@@ -161,6 +172,7 @@ impl Cluster {
             fabric: (*fabric).clone(),
             api: ApiServer::new(host.sim()),
             directory,
+            inside: Directory::new(),
             current: current.clone(),
             nodes: RefCell::default(),
             installed: Cell::new(false),
@@ -212,6 +224,23 @@ impl Cluster {
     /// Where the API server is reached: `192.168.49.2:8443`.
     pub fn server(&self) -> String {
         self.layout.server.to_string()
+    }
+
+    /// From now on the API server answers: on the host, and for those in pods on the service's
+    /// address and names, too.
+    pub(super) fn serve(&self) {
+        self.directory.serve(&self.server(), &self.api, Self::admin());
+        for address in INSIDE.iter().copied().chain([self.server().as_str()]) {
+            self.inside.serve(address, &self.api, Self::admin());
+        }
+    }
+
+    /// It answers no more.
+    pub(super) fn stop_serving(&self) {
+        self.directory.stop(&self.server());
+        for address in INSIDE.iter().copied().chain([self.server().as_str()]) {
+            self.inside.stop(address);
+        }
     }
 
     /// A client of the API for the page: looks, never writes.
@@ -403,6 +432,9 @@ impl ClusterNode {
         let watch = engine.watch(move |event, container| {
             if event == EventKind::Create {
                 container.machine.set(Rc::new(OnNode(weak.clone())));
+                if let Some(node) = weak.upgrade() {
+                    container.machine.set(node.cluster.inside.clone());
+                }
             }
         });
         *self.watch.borrow_mut() = Some(watch);

@@ -12,6 +12,7 @@ pub mod cloud;
 pub mod components;
 mod desktop;
 mod install;
+mod kube_scheduler;
 mod minikube;
 mod provisioner;
 pub mod systemd;

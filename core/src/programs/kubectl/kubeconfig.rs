@@ -295,6 +295,7 @@ pub struct Target {
 pub fn target(proc: &Proc, parsed: &Parsed) -> Result<Target, Error> {
     let config = Files::of(proc, parsed).load(proc, true)?;
     let wanted = parsed.str("context");
+    let inside = in_cluster(proc, &config, parsed);
     let name = if wanted.is_empty() { &config.current_context } else { wanted };
     if !name.is_empty() && !config.sections[CONTEXTS].contains_key(name) {
         let text = if wanted.is_empty() {
@@ -337,16 +338,22 @@ pub fn target(proc: &Proc, parsed: &Parsed) -> Result<Target, Error> {
         given.to_owned()
     };
     if server.is_empty() {
-        server = "http://localhost:8080".into();
+        server = match &inside {
+            Some(inside) => inside.server.clone(),
+            None => "http://localhost:8080".into(),
+        };
     }
     if !server.contains("://") {
         server = format!("http://{server}");
     }
-    let shown = credentials(proc, &config, &user, parsed)?;
+    let mut shown = credentials(proc, &config, &user, parsed)?;
+    if let Some(inside) = &inside {
+        shown.token = shown.token.or_else(|| Some(inside.token.clone()));
+    }
     let wanted = impersonation(&config, &user, parsed)?;
     let given = parsed.str("namespace");
     let namespace = match (given, config.field(CONTEXTS, name, "namespace")) {
-        ("", "") => "default",
+        ("", "") => inside.as_ref().map_or("default", |i| &i.namespace),
         ("", configured) => configured,
         (given, _) => given,
     };
@@ -356,6 +363,32 @@ pub fn target(proc: &Proc, parsed: &Parsed) -> Result<Target, Error> {
         namespace_given: !given.is_empty(),
         shown,
         wanted,
+    })
+}
+
+/// How a pod reaches the API of its cluster.
+struct Inside {
+    server: String,
+    token: String,
+    namespace: String,
+}
+
+/// A pod's own way to the API, where nothing else is configured. Models `rest.InClusterConfig` and
+/// `inClusterClientConfig.Possible`.
+fn in_cluster(proc: &Proc, config: &Config, parsed: &Parsed) -> Option<Inside> {
+    const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+    if *config != Config::default() || !parsed.str("server").is_empty() {
+        return None;
+    }
+    let host = proc.env("KUBERNETES_SERVICE_HOST").filter(|h| !h.is_empty())?;
+    let port = proc.env("KUBERNETES_SERVICE_PORT").filter(|p| !p.is_empty())?;
+    let token = proc.read_text(&format!("{ACCOUNT}/token")).ok()?;
+    let namespace = proc.read_text(&format!("{ACCOUNT}/namespace")).unwrap_or_default();
+    let namespace = Some(namespace.trim()).filter(|n| !n.is_empty()).unwrap_or("default");
+    Some(Inside {
+        server: format!("https://{host}:{port}"),
+        token: token.trim().to_string(),
+        namespace: namespace.to_string(),
     })
 }
 

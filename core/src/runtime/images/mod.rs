@@ -9,6 +9,7 @@ mod base;
 mod databases;
 mod hello;
 mod httpd;
+mod kubectl;
 pub mod leak;
 mod nginx;
 mod node;
@@ -36,6 +37,7 @@ const FAMILIES: &[&[&ImageDef]] = &[
     &[&databases::MONGO_IMAGE, &databases::REDIS_IMAGE],
     &[&hello::IMAGE],
     &[&httpd::HTTPD, &httpd::WEB_EXAMPLE, &httpd::WEB_EXAMPLE_2],
+    &[&kubectl::BITNAMI, &kubectl::ALPINE],
     nginx::IMAGES,
     &[&nginx::KIAMOL_02, &nginx::VERSIONED_1, &nginx::VERSIONED_2],
     &[

@@ -93,9 +93,9 @@ images! {
         "/usr/local/bin/kube-controller-manager" "kube-controller-manager" &[];
     PROXY "registry.k8s.io/kube-proxy" ["v1.36.2"] 73_100_000
         "/usr/local/bin/kube-proxy" "kube-proxy" &[];
-    SCHEDULER "registry.k8s.io/kube-scheduler" ["v1.36.2"] 53_800_000
+    SCHEDULER "registry.k8s.io/kube-scheduler" ["v1.36.2" "v1.36.1" "v1.36.0"] 53_800_000
         "/usr/local/bin/kube-scheduler" "kube-scheduler" &[];
-    PAUSE_IMAGE "registry.k8s.io/pause" ["3.10.2" "3.10.1" "3.10" "3.9" "latest"] 736_000
+    PAUSE_IMAGE "registry.k8s.io/pause" ["3.10.2" "3.10.1" "3.10" "3.9" "3.8" "latest"] 736_000
         "/pause" "pause" &["/pause"];
     STORAGE "gcr.io/k8s-minikube/storage-provisioner" ["v5"] 31_500_000
         "/storage-provisioner" "storage-provisioner" &["/storage-provisioner"];

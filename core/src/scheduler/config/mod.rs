@@ -4,6 +4,8 @@
 //!
 //! Models `pkg/scheduler/apis/config` and its defaults.
 
+mod args;
+mod plugins;
 mod read;
 
 use std::{rc::Rc, time::Duration};
