@@ -6,6 +6,24 @@ use serde_json::{Map, Value};
 
 use super::gofmt;
 
+/// Reads a JSON text; the error is worded as Go's decoder does.
+pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_eof() {
+            return "unexpected end of JSON input".into();
+        }
+        if error.to_string().starts_with("recursion limit") {
+            return "exceeded max depth".into();
+        }
+        let lines = bytes.split(|b| *b == b'\n');
+        let before: usize = lines.take(error.line().saturating_sub(1)).map(|l| l.len() + 1).sum();
+        let rest = bytes.get(before + error.column().saturating_sub(1)..).unwrap_or_default();
+        let head = String::from_utf8_lossy(rest.get(..rest.len().min(4)).unwrap_or_default());
+        let c = head.chars().next().unwrap_or(' ');
+        format!("invalid character {c:?} looking for beginning of value")
+    })
+}
+
 /// One line, as `json.Marshal`.
 pub fn compact(v: &Value) -> String {
     let mut out = String::new();
@@ -66,6 +84,9 @@ const FIRST: &[&str] = &[
     "apiVersion",
     "metadata",
     "name",
+    "cluster",
+    "user",
+    "username",
     "generateName",
     "namespace",
     "uid",
@@ -114,6 +135,15 @@ const FIRST: &[&str] = &[
     "subjects",
     "roleRef",
     "status",
+    "clusters",
+    "users",
+    "contexts",
+    "server",
+    "tls-server-name",
+    "insecure-skip-tls-verify",
+    "certificate-authority",
+    "certificate-authority-data",
+    "proxy-url",
 ];
 
 /// In which order a map's fields are written.

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 type Labels = BTreeMap<String, String>;
 
@@ -79,6 +79,38 @@ impl Selector {
         }
         let mut made = Selector { requirements, nothing: false };
         made.sort();
+        Ok(made)
+    }
+
+    /// As an object's `spec.selector` has it. Models `metav1.ParseToLabelSelector`. Errors: an
+    /// operator that such a field does not know.
+    pub fn to_label_selector(&self) -> Result<LabelSelector, String> {
+        let mut made = LabelSelector::default();
+        for requirement in &self.requirements {
+            let (operator, values) = match requirement {
+                Requirement::Equals(key, value) => {
+                    let labels = made.match_labels.get_or_insert_default();
+                    labels.insert(key.clone(), value.clone());
+                    continue;
+                }
+                Requirement::NotEquals(_, value) => ("NotIn", vec![value.clone()]),
+                Requirement::In(_, values) => ("In", values.clone()),
+                Requirement::NotIn(_, values) => ("NotIn", values.clone()),
+                Requirement::Exists(_) => ("Exists", Vec::new()),
+                Requirement::DoesNotExist(_) => ("DoesNotExist", Vec::new()),
+                Requirement::GreaterThan(..) => {
+                    return Err("\"gt\" isn't supported in label selectors".into());
+                }
+                Requirement::LessThan(..) => {
+                    return Err("\"lt\" isn't supported in label selectors".into());
+                }
+            };
+            made.match_expressions.get_or_insert_default().push(LabelSelectorRequirement {
+                key: requirement.key().to_owned(),
+                operator: operator.to_owned(),
+                values: (!values.is_empty()).then_some(values),
+            });
+        }
         Ok(made)
     }
 
@@ -161,7 +193,9 @@ fn parse_requirement(text: &str) -> Result<Requirement, String> {
         }
     }
     let Some(open) = text.find('(') else { return Ok(Requirement::Exists(valid_key(text)?)) };
-    let inner = text[open + 1..].strip_suffix(')').ok_or_else(unable)?;
+    let inner = text[open + 1..]
+        .strip_suffix(')')
+        .ok_or_else(|| "unable to parse requirement: found '', expected: ',' or ')'".to_owned())?;
     let mut head = text[..open].split_whitespace();
     let (key, op) = (head.next().ok_or_else(unable)?, head.next().ok_or_else(unable)?);
     let values: Result<Vec<_>, _> = inner.split(',').map(|v| valid_value(v.trim())).collect();

@@ -431,6 +431,11 @@ impl Client {
         self.api.table(kind, objects)
     }
 
+    /// A table of names and ages alone.
+    pub fn plain_table(&self, objects: &[ObjRef]) -> Table {
+        self.api.plain_table(objects)
+    }
+
     /// Watches objects from revision `since` on (`None`: from now). For programs; control-plane
     /// code uses [`Client::on_change`].
     pub fn watch(

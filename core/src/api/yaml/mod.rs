@@ -25,7 +25,13 @@ impl std::fmt::Display for Error {
 /// The first document of a text (null if there is none). Later duplicates of a key win.
 /// Errors begin with `yaml: ` or `json: `.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    parse::document(text)
+    parse::document(text, false)
+}
+
+/// The same, with `yes`, `on` and the like as words: as `go.yaml.in/yaml/v3` reads them, and with it
+/// kustomize.
+pub fn parse_words(text: &str) -> Result<Value, Error> {
+    parse::document(text, true)
 }
 
 /// A value as `sigs.k8s.io/yaml.Marshal` writes it, with a line end.
@@ -44,14 +50,19 @@ pub fn documents(text: &str) -> (Vec<Value>, Option<Error>) {
             Ok(values) => return (values, None),
             Err(e) => {
                 // An ambiguous stream: YAML may still understand it; if not, JSON's error is told.
-                let (values, error) = yaml_stream(text);
+                let (values, error) = yaml_stream(text, parse);
                 return (values, error.map(|_| e));
             }
         }
     }
-    let (values, error) = yaml_stream(text);
+    let (values, error) = yaml_stream(text, parse);
     found.extend(values);
     (found, error)
+}
+
+/// The same, read as [`parse_words`] does.
+pub fn documents_words(text: &str) -> (Vec<Value>, Option<Error>) {
+    yaml_stream(text, parse_words)
 }
 
 fn json_stream(text: &str) -> Result<Vec<Value>, Error> {
@@ -71,7 +82,7 @@ fn json_stream(text: &str) -> Result<Vec<Value>, Error> {
     )
 }
 
-fn yaml_stream(text: &str) -> (Vec<Value>, Option<Error>) {
+fn yaml_stream(text: &str, parse: fn(&str) -> Result<Value, Error>) -> (Vec<Value>, Option<Error>) {
     let mut found = Vec::new();
     let chunks = match split(text) {
         Ok(chunks) => chunks,

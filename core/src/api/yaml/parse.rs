@@ -24,7 +24,7 @@ enum Node {
 }
 
 /// Reads the first document.
-pub(super) fn document(text: &str) -> Result<Value, Error> {
+pub(super) fn document(text: &str, words: bool) -> Result<Value, Error> {
     guard_tags(text)?;
     // The parser reads past the end where a last line has no end; see `Composer::padded` too.
     let padded = if text.ends_with('\n') { String::new() } else { format!("{text}\n") };
@@ -41,7 +41,7 @@ pub(super) fn document(text: &str) -> Result<Value, Error> {
     let event = composer.next()?;
     let node = composer.node(event)?;
     composer.next()?; // what follows the document on its last line is checked
-    Decoder::default().value(&node)
+    Decoder { words, ..Decoder::default() }.value(&node)
 }
 
 fn failed(message: impl std::fmt::Display) -> Error {
@@ -179,6 +179,8 @@ struct Decoder {
     through_aliases: u64,
     alias_depth: u32,
     depth: usize,
+    /// Whether `yes`, `on` and the like are words, as YAML 1.2 has it.
+    words: bool,
 }
 
 impl Decoder {
@@ -213,7 +215,12 @@ impl Decoder {
                 self.alias_depth -= 1;
                 result
             }
-            Node::Scalar { text, tag, plain } => scalar(text, tag.as_deref(), *plain),
+            Node::Scalar { text, tag, plain } => match tag {
+                None if self.words && *plain && resolve::old_bool(text) => {
+                    Ok(Value::String(text.clone()))
+                }
+                _ => scalar(text, tag.as_deref(), *plain),
+            },
             Node::Seq(items) => {
                 items.iter().map(|i| self.value(i)).collect::<Result<_, _>>().map(Value::Array)
             }

@@ -54,6 +54,12 @@ pub(super) fn plain(text: &str) -> Scalar {
     }
 }
 
+/// Whether a plain scalar is a truth value in YAML 1.1 only.
+pub(super) fn old_bool(text: &str) -> bool {
+    let known = matches!(plain(text), Scalar::Bool(_));
+    known && !matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
+}
+
 fn number(text: &str) -> Scalar {
     if timestamp(text) {
         return Scalar::Timestamp;

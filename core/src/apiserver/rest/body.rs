@@ -48,23 +48,7 @@ fn summary(body: &[u8]) -> String {
     }
 }
 
-/// A JSON text; the error is worded as Go's decoder does.
-pub fn read_json(bytes: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_eof() {
-            return "unexpected end of JSON input".into();
-        }
-        if error.to_string().starts_with("recursion limit") {
-            return "exceeded max depth".into();
-        }
-        let lines = bytes.split(|b| *b == b'\n');
-        let before: usize = lines.take(error.line().saturating_sub(1)).map(|l| l.len() + 1).sum();
-        let rest = bytes.get(before + error.column().saturating_sub(1)..).unwrap_or_default();
-        let head = String::from_utf8_lossy(rest.get(..rest.len().min(4)).unwrap_or_default());
-        let c = head.chars().next().unwrap_or(' ');
-        format!("invalid character {c:?} looking for beginning of value")
-    })
-}
+pub use crate::api::json::parse as read_json;
 
 impl Call<'_> {
     fn media_type(&self) -> String {

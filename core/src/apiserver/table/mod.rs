@@ -149,6 +149,16 @@ impl ApiServer {
         let converted = (stored != kind).then(|| self.stored_forms(objects));
         let read = converted.as_deref().unwrap_or(objects);
         let printer = PRINTERS.iter().find(|(id, _)| *id == stored).map_or(&PLAIN, |(_, p)| p);
+        self.printed(printer, read, objects)
+    }
+
+    /// Names and ages alone, as clients show what has no columns of its own.
+    pub fn plain_table(&self, objects: &[ObjRef]) -> Table {
+        self.printed(&PLAIN, objects, objects)
+    }
+
+    /// One row an object; cells are read from the objects' stored forms.
+    fn printed(&self, printer: &Printer, read: &[ObjRef], objects: &[ObjRef]) -> Table {
         let cx = RowCx { now: self.sim().now() };
         Table {
             columns: printer.columns.to_vec(),

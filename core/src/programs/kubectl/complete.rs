@@ -59,6 +59,12 @@ pub fn words_of(root: &'static Command, line: &CompleteCx, words: &[String]) -> 
         flag_names(&flags)
     } else if parsed.args.is_empty() && !command.subcommands.is_empty() {
         command.subcommands.iter().filter(|c| !c.hidden).map(|c| c.name.to_owned()).collect()
+    } else if command.complete == Complete::Resources
+        && parsed.args.is_empty()
+        && !word.contains('/')
+    {
+        // In the order of the server's documents.
+        return types(&cx, &parsed).into_iter().filter(|o| o.starts_with(word)).collect();
     } else {
         arguments(&cx, &parsed, command, word)
     };
@@ -168,7 +174,9 @@ fn connect(cx: &Cx, p: &Parsed) -> Option<Conn> {
 fn types(cx: &Cx, p: &Parsed) -> Vec<String> {
     let Some(conn) = connect(cx, p) else { return Vec::new() };
     let kinds = conn.client.kinds();
-    kinds.preferred().map(|k| k.resource()).collect()
+    let mut kinds: Vec<_> = kinds.preferred().collect();
+    kinds.sort_by_key(|k| (k.group.clone(), k.plural.clone()));
+    kinds.into_iter().map(|k| k.resource()).collect()
 }
 
 fn names(cx: &Cx, p: &Parsed, resource: &str) -> Vec<String> {

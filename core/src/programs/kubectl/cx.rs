@@ -87,7 +87,7 @@ impl Cx {
         };
         let client = client?;
         let kubeconfig::Target { server, namespace, namespace_given, .. } = target;
-        let managed_fields = parsed.bool("show-managed-fields");
+        let managed_fields = super::output::wants_managed_fields(parsed);
         Ok(Conn { client, namespace, namespace_given, server, managed_fields })
     }
 

@@ -147,6 +147,8 @@ impl Error {
             Error::Status { status, .. } => {
                 format!("Error from server ({}): {}", status.reason, self.message())
             }
+            Error::Plain(message) => message.clone(),
+            Error::Many(_) => self.message(),
             other => other.text(),
         };
         if text.ends_with('\n') { text } else { text + "\n" }

@@ -1,6 +1,10 @@
 //! Flags that every verb takes and that say something about kubectl itself.
 
-use super::{Cx, Error, flags::Parsed, kubeconfig::Files};
+use super::{
+    Cx, Error,
+    flags::Parsed,
+    kubeconfig::{self, Files},
+};
 use crate::api::duration;
 
 /// What `--profile` knows.
@@ -24,18 +28,29 @@ pub async fn check(cx: &Cx, p: &Parsed) -> Result<(), Error> {
         }
         other => return Err(Error::plain(format!("unknown profile '{other}'"))),
     }
+    if p.path.starts_with("kubectl config ") {
+        return Ok(());
+    }
     if !p.str("proxy-url").is_empty() {
         return Err(Error::plain("proxies (--proxy-url) are not simulated in this sandbox"));
     }
-    if p.bool("insecure-skip-tls-verify") && !p.str("certificate-authority").is_empty() {
+    let authority = p.str("certificate-authority");
+    if !authority.is_empty() && !cx.proc.exists(authority) {
+        let cluster = kubeconfig::cluster_in_force(&cx.proc, p);
+        return Err(Error::plain(format!(
+            "unable to read certificate-authority {authority} for {cluster} due to open \
+             {authority}: no such file or directory"
+        )));
+    }
+    if p.bool("insecure-skip-tls-verify") && !authority.is_empty() {
         return Err(Error::plain(
             "specifying a root certificates file with the insecure flag is not allowed",
         ));
     }
     if p.int("v") >= LOGS_REQUESTS {
         for path in Files::of(&cx.proc, p).paths.iter().filter(|path| cx.proc.exists(path)) {
-            let text = format!("\"Config loaded\" file=\"{path}\"");
-            cx.err(&cx.klog('I', "loader.go:405", &text)).await;
+            let text = format!("Config loaded from file:  {path}");
+            cx.err(&cx.klog('I', "loader.go:408", &text)).await;
         }
         cx.err("kubectl's requests are not logged in this sandbox, whatever -v says\n").await;
     }
@@ -62,16 +77,22 @@ pub fn timeout(p: &Parsed) -> Result<i64, Error> {
 
 fn versions_differ() -> String {
     use super::verbs::{CLIENT_VERSION, SERVER_VERSION};
-    let info = |version: &str| {
+    let info = |version: &str, known: [&str; 6]| {
         let minor = version.split('.').nth(1).unwrap_or("0");
+        let [emulation_major, emulation, least_major, least, commit, go] = known;
+        let built = if commit.is_empty() { "2026-06-09T00:00:00Z" } else { "2026-09-23T17:10:04Z" };
         format!(
-            "version.Info{{Major:\"1\", Minor:\"{minor}\", GitVersion:\"{version}\", \
-             GitTreeState:\"clean\", Compiler:\"gc\", Platform:\"linux/amd64\"}}"
+            "version.Info{{Major:\"1\", Minor:\"{minor}\", EmulationMajor:\"{emulation_major}\", \
+             EmulationMinor:\"{emulation}\", MinCompatibilityMajor:\"{least_major}\", \
+             MinCompatibilityMinor:\"{least}\", GitVersion:\"{version}\", GitCommit:\"{commit}\", \
+             GitTreeState:\"clean\", BuildDate:\"{built}\", GoVersion:\"{go}\", Compiler:\"gc\", \
+             Platform:\"linux/amd64\"}}"
         )
     };
+    let commit = "f78e722310e50bcaca9276be22276d9e91d91308";
     format!(
-        "server version ({}) differs from client version ({})!",
-        info(SERVER_VERSION),
-        info(CLIENT_VERSION)
+        "server version (&{}) differs from client version ({})",
+        info(SERVER_VERSION, ["1", "36", "1", "35", "", "go1.26"]),
+        info(CLIENT_VERSION, ["", "", "", "", commit, "go1.26.8"])
     )
 }

@@ -154,11 +154,7 @@ fn make_dirs(proc: &Proc, folder: &str) {
 
 impl Config {
     fn parse(text: &str, origin: &str) -> Result<Config, String> {
-        let value = yaml::parse(text).map_err(|e| {
-            format!(
-                "couldn't get version/kind; json parse error: error converting YAML to JSON: {e}"
-            )
-        })?;
+        let value = yaml::parse(text).map_err(|e| e.to_string())?;
         let mut config = Config::default();
         if let Some(current) = value.get("current-context").and_then(Value::as_str) {
             config.current_context = current.to_owned();
@@ -291,6 +287,20 @@ pub struct Target {
     pub wanted: Impersonation,
 }
 
+/// The name of the cluster that flags and files choose, empty if none.
+pub fn cluster_in_force(proc: &Proc, parsed: &Parsed) -> String {
+    let given = parsed.global("cluster");
+    if !given.is_empty() {
+        return given.to_owned();
+    }
+    let Ok(config) = Files::of(proc, parsed).load(proc, false) else { return String::new() };
+    let name = match parsed.str("context") {
+        "" => config.current_context.clone(),
+        name => name.to_owned(),
+    };
+    config.field(CONTEXTS, &name, "cluster").to_owned()
+}
+
 /// Chooses server, user and namespace as `client-go` does, flags first.
 pub fn target(proc: &Proc, parsed: &Parsed) -> Result<Target, Error> {
     let config = Files::of(proc, parsed).load(proc, true)?;
@@ -316,9 +326,18 @@ pub fn target(proc: &Proc, parsed: &Parsed) -> Result<Target, Error> {
     let (cluster, user) = (pick("cluster", "cluster"), pick("user", "user"));
     let mut errors = Vec::new();
     if !user.is_empty() && !config.sections[USERS].contains_key(&user) {
-        errors.push(format!("auth info {} does not exist", crate::api::gofmt::quote(&user)));
+        let text = format!("auth info {} does not exist", crate::api::gofmt::quote(&user));
+        if !parsed.global("user").is_empty() {
+            return Err(Error::Plain(text));
+        }
+        errors.push(text);
     }
     let given = parsed.str("server");
+    let named = parsed.global("cluster");
+    if given.is_empty() && !named.is_empty() && !config.sections[CLUSTERS].contains_key(named) {
+        let text = format!("no server found for cluster {}", crate::api::gofmt::quote(named));
+        return Err(Error::Plain(text));
+    }
     if given.is_empty() && !cluster.is_empty() {
         if !config.sections[CLUSTERS].contains_key(&cluster) {
             errors.push(format!("cluster {} does not exist", crate::api::gofmt::quote(&cluster)));
@@ -403,6 +422,13 @@ fn credentials(
         let given = parsed.str(flag);
         if given.is_empty() { config.field(USERS, user, field) } else { given }.to_owned()
     };
+    for (field, what) in [("exec", "programs"), ("auth-provider", "providers")] {
+        if config.sections[USERS].get(user).is_some_and(|user| user.get(field).is_some()) {
+            return Err(Error::plain(format!(
+                "{what} that show who somebody is (user {user}) are not simulated in this sandbox"
+            )));
+        }
+    }
     let mut errors = Vec::new();
     let mut read = |what: &str, path: &str| match proc.read_text(path) {
         Ok(text) => Some(text),
@@ -458,9 +484,9 @@ fn impersonation(config: &Config, user: &str, parsed: &Parsed) -> Result<Imperso
             groups: parsed.list("as-group").to_vec(),
             extra,
         };
-        return complete(wanted);
+        return complete(wanted, user);
     }
-    complete(Impersonation {
+    let wanted = Impersonation {
         user: config.field(USERS, user, "as").to_owned(),
         uid: config.field(USERS, user, "as-uid").to_owned(),
         groups: of_user("as-groups").map(texts).unwrap_or_default(),
@@ -468,15 +494,16 @@ fn impersonation(config: &Config, user: &str, parsed: &Parsed) -> Result<Imperso
             .and_then(Value::as_object)
             .map(|map| map.iter().map(|(k, v)| (k.clone(), texts(v))).collect())
             .unwrap_or_default(),
-    })
+    };
+    complete(wanted, user)
 }
 
 /// Groups and the like mean nothing without a name.
-fn complete(wanted: Impersonation) -> Result<Impersonation, Error> {
+fn complete(wanted: Impersonation, user: &str) -> Result<Impersonation, Error> {
     if wanted.user.is_empty() && !wanted.is_empty() {
-        let text = "requesting uid, groups or user-extra for impersonating user without \
-                    impersonating a user";
-        return Err(Error::Config(vec![text.into()]));
+        return Err(Error::plain(format!(
+            "requesting uid, groups or user-extra for {user} without impersonating a user"
+        )));
     }
     Ok(wanted)
 }

@@ -24,6 +24,7 @@ pub mod reference;
 pub mod resources;
 mod stream;
 pub mod things;
+pub(crate) mod valid;
 pub mod verbs;
 pub mod write;
 
@@ -75,6 +76,13 @@ pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
     }
 }
 
+/// The help of a command by its full name.
+pub(crate) fn help_of(path: &str) -> String {
+    let words: Vec<String> = path.split(' ').skip(1).map(str::to_owned).collect();
+    let found = find::find(&verbs::ROOT, &[verbs::GLOBAL], &words);
+    found.map_or_else(|text| text, |found| help::help(&found.way, verbs::GROUPS, None))
+}
+
 async fn dispatch(cx: &Cx, args: &[String]) -> Result<(), Error> {
     let width = cx.proc.any_tty().filter(|_| cx.proc.stdout_is_tty());
     let width = width.map(|tty| usize::from(tty.size().0));
@@ -102,6 +110,7 @@ async fn dispatch(cx: &Cx, args: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     global::check(cx, &parsed).await?;
+    parsed.check_required().map_err(Error::Plain)?;
     let strict = parsed.bool("warnings-as-errors");
     match command.run {
         Some(run) => {
@@ -113,9 +122,13 @@ async fn dispatch(cx: &Cx, args: &[String]) -> Result<(), Error> {
                 n => Err(Error::plain(format!("{n} warnings received"))),
             }
         }
-        None if parsed.args.is_empty() => {
+        None if parsed.args.is_empty() || command.name == "certificate" => {
             let text = help::help(&found.way, verbs::GROUPS, width);
-            // Upstream's rollout is the one that tells it on stdout.
+            // Upstream's certificate takes that for a wish, and rollout tells it on stdout.
+            if command.name == "certificate" {
+                cx.out(&text).await;
+                return Ok(());
+            }
             if command.name == "rollout" {
                 cx.out(&text).await;
             } else {

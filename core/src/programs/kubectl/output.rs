@@ -55,6 +55,14 @@ pub const FLAGS_BUT_OUTPUT: &[Flag] = &[
     Flag::str("template", "", "The template, or the file that holds it, for template formats."),
 ];
 
+/// Whether what is asked for shows `metadata.managedFields`, or may: templates do.
+pub fn wants_managed_fields(p: &Parsed) -> bool {
+    let templates = ["jsonpath", "go-template", "template", "custom-columns"];
+    p.bool("show-managed-fields")
+        || !p.str("template").is_empty()
+        || templates.iter().any(|format| p.str("output").starts_with(format))
+}
+
 /// Prints objects in one format.
 pub struct Printer {
     format: Format,
@@ -185,7 +193,10 @@ impl Printer {
     /// What is printed for an object.
     pub fn one(&mut self, object: &Value) -> Result<String, Error> {
         let stripped;
-        let object = if self.managed_fields {
+        // Templates see all of an object, and print what they ask for.
+        let whole = matches!(self.format, Format::JsonPath { .. } | Format::Go { .. })
+            || matches!(self.format, Format::Columns(_));
+        let object = if self.managed_fields || whole {
             object
         } else {
             let mut copy = object.clone();
@@ -247,7 +258,10 @@ pub fn name(object: &Value, operation: &str) -> String {
     let (version, kind) = (text(&["apiVersion"]), text(&["kind"]).to_lowercase());
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     let kind = if group.is_empty() { kind } else { format!("{kind}.{group}") };
-    let name = text(&["metadata", "name"]);
+    let name = match text(&["metadata", "name"]) {
+        "" => "<unknown>",
+        name => name,
+    };
     let operation = if operation.is_empty() { String::new() } else { format!(" {operation}") };
     format!("{kind}/{name}{operation}\n")
 }

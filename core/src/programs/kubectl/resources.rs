@@ -60,14 +60,14 @@ pub struct Query {
 /// The kind that a word means: a plural, singular, short name or kind, with `.version.group` or
 /// `.group` after it if it likes.
 pub fn kind_for(conn: &Conn, word: &str) -> Result<Rc<Kind>, Error> {
-    let (name, rest) = word.split_once('.').unwrap_or((word, ""));
-    let name = name.to_lowercase();
+    let (exact, rest) = word.split_once('.').unwrap_or((word, ""));
+    let name = exact.to_lowercase();
     let kinds = conn.client.kinds();
     let fits = |kind: &&Rc<Kind>| kind.plural == name || kind.singular == name;
-    let short = |kind: &&Rc<Kind>| kind.short_names.iter().any(|s| *s == name);
+    let short = |kind: &&Rc<Kind>| kind.short_names.iter().any(|s| *s == exact);
     if let Some((version, group)) = rest.split_once('.') {
-        let exact = |k: &&Rc<Kind>| k.version == version && k.group == group;
-        let all: Vec<&Rc<Kind>> = kinds.iter().filter(exact).collect();
+        let of_version = |k: &&Rc<Kind>| k.version == version && k.group == group;
+        let all: Vec<&Rc<Kind>> = kinds.iter().filter(of_version).collect();
         let found = all.iter().find(|k| fits(k)).or_else(|| all.iter().find(|k| short(k)));
         if let Some(kind) = found {
             return Ok((*kind).clone());

@@ -59,7 +59,8 @@ pub async fn find(
         let (found, error) = manifest::read(cx, conn, p, false).await;
         let mut errors: Vec<Error> = error.into_iter().collect();
         let mut things = Vec::new();
-        for manifest in found {
+        let selector = crate::api::selector::Selector::parse(&query.selector)?;
+        for manifest in found.into_iter().filter(|m| super::verbs::selects(&selector, &m.object)) {
             let (namespace, name) = (manifest.namespace().to_owned(), manifest.name().to_owned());
             let mut object = manifest.object;
             if latest {

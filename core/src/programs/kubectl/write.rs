@@ -45,6 +45,21 @@ pub const SAVE_CONFIG: Flag = Flag::bool(
     "Note the object in its annotations, so that it can be applied later.",
 );
 
+/// `--record`, which is old-fashioned.
+pub const RECORD: Flag =
+    Flag::bool("record", false, "Note the command in the object's annotations.")
+        .deprecated("--record will be removed in the future");
+
+/// The annotation in which `--record` notes the command.
+pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+
+/// Notes the command in an object, if `--record` was given.
+pub fn record(p: &Parsed, object: &mut Value) {
+    if p.bool("record") {
+        annotate(object, CHANGE_CAUSE, p.line());
+    }
+}
+
 /// Whether and where a change is only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DryRun {
@@ -136,13 +151,14 @@ pub fn subresource(p: &Parsed, known: &[&str]) -> Result<Part, Error> {
         "status" => Ok(Part::Status),
         "scale" => Ok(Part::Scale),
         "resize" if known.contains(&"resize") => Ok(Part::Resize),
-        _ => Err(crate::api::Status::new(
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-        )
-        .into()),
+        _ => Err(no_subresource()),
     }
+}
+
+/// The answer where a kind has no such subresource.
+pub fn no_subresource() -> Error {
+    let text = "the server could not find the requested resource";
+    crate::api::Status::new(404, "NotFound", text).into()
 }
 
 /// A part of objects that the sandbox does not have.
@@ -195,6 +211,17 @@ pub fn last_applied(object: &Value) -> String {
 pub fn note_last_applied(object: &mut Value) {
     let note = last_applied(object);
     annotate(object, LAST_APPLIED, note);
+}
+
+/// The same for an object that a generator made, in the order of Go's types.
+pub fn note_typed(object: &mut Value) {
+    let mut copy = object.clone();
+    if let Some(Value::Object(map)) =
+        copy.get_mut("metadata").and_then(|m| m.get_mut("annotations"))
+    {
+        map.remove(LAST_APPLIED);
+    }
+    annotate(object, LAST_APPLIED, json::compact_typed(&copy) + "\n");
 }
 
 /// Prints one object after a change: the message, or the object where `-o` says so.

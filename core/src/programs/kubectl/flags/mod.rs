@@ -54,6 +54,8 @@ pub struct Flag {
     pub hidden: bool,
     /// Why it should no longer be used, or empty.
     pub deprecated: &'static str,
+    /// Whether the command does not run without it.
+    pub required: bool,
 }
 
 impl Flag {
@@ -64,7 +66,8 @@ impl Flag {
         usage: &'static str,
     ) -> Flag {
         let bare = if matches!(kind, Type::Bool) { "true" } else { "" };
-        Flag { name, short: "", kind, default, usage, bare, hidden: false, deprecated: "" }
+        let (hidden, required) = (false, false);
+        Flag { name, short: "", kind, default, usage, bare, hidden, deprecated: "", required }
     }
 
     /// A switch.
@@ -123,6 +126,12 @@ impl Flag {
     /// With a value for the bare flag.
     pub const fn bare(mut self, bare: &'static str) -> Flag {
         self.bare = bare;
+        self
+    }
+
+    /// Without which the command does not run.
+    pub const fn required(mut self) -> Flag {
+        self.required = true;
         self
     }
 

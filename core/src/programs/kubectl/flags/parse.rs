@@ -19,6 +19,8 @@ pub struct Parsed {
     /// Whether `--help` or `-h` was given.
     pub help: bool,
     flags: BTreeMap<&'static str, &'static Flag>,
+    /// Flags as they were given, one after the other.
+    order: Vec<(&'static str, String)>,
     values: BTreeMap<&'static str, Vec<String>>,
 }
 
@@ -146,6 +148,7 @@ impl Parsed {
             format!("invalid argument {value} for \"{name}\" flag: {cause}")
         };
         let changed = self.values.contains_key(flag.name);
+        self.order.push((flag.name, value.to_owned()));
         let slot = self.values.entry(flag.name).or_default();
         match flag.kind {
             Type::Str | Type::Word => *slot = vec![value.to_owned()],
@@ -169,6 +172,24 @@ impl Parsed {
                 .push(format!("Flag --{} has been deprecated, {}", flag.name, flag.deprecated));
         }
         Ok(())
+    }
+
+    /// Required flags that are missing, as cobra says so.
+    pub fn check_required(&self) -> Result<(), String> {
+        let missing = self.flags.values().filter(|f| f.required && !self.changed(f.name));
+        let names: Vec<String> = missing.map(|f| format!("\"{}\"", f.name)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(format!("required flag(s) {} not set", names.join(", ")))
+    }
+
+    /// The command line as it is noted with `--record`: command, arguments, flags.
+    pub fn line(&self) -> String {
+        let args = self.args.iter().map(|arg| format!(" {arg}"));
+        let flags = self.order.iter().map(|(name, value)| format!(" --{name}={value}"));
+        let rest: String = args.chain(flags).collect();
+        format!("{}{rest}", self.path)
     }
 
     /// Whether the flag was given.

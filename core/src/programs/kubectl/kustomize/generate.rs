@@ -254,7 +254,12 @@ fn hash(res: &Res) -> String {
     if let Some(value @ Value::Object(_)) = field(extra) {
         what[extra] = value;
     }
-    let digest = sha256(json::compact(&what).as_bytes());
+    name_hash(&what)
+}
+
+/// The ten letters behind a name that stand for what an object holds. Models `encodeHash`.
+pub fn name_hash(what: &Value) -> String {
+    let digest = sha256(json::compact(what).as_bytes());
     let letter = |c: char| match c {
         '0' => 'g',
         '1' => 'h',

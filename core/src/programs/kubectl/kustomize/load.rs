@@ -125,7 +125,7 @@ impl<'a> Loader<'a> {
             return Err(Error::plain(text));
         }
         if !self.cx.proc.is_dir(&root) {
-            let text = format!("must build at directory: '{root}': file is not directory");
+            let text = format!("must build at directory: '{folder}': file is not directory");
             return Err(Error::plain(text));
         }
         Ok(root)
@@ -201,7 +201,7 @@ impl<'a> Loader<'a> {
             ))
         };
         let text = self.read(target, path).map_err(|e| failed(&e.message()))?;
-        let (documents, error) = yaml::documents(&text);
+        let (documents, error) = yaml::documents_words(&text);
         if let Some(error) = error {
             return Err(Error::plain(format!(
                 "accumulating resources: accumulating resources from '{path}': \
@@ -295,8 +295,8 @@ impl<'a> Loader<'a> {
             }
         };
         let text = self.cx.proc.read_text(path).map_err(|e| Error::plain(format!("{e}")))?;
-        let file =
-            yaml::parse(&text).map_err(|e| Error::plain(format!("invalid Kustomization: {e}")))?;
+        let file = yaml::parse_words(&text)
+            .map_err(|e| Error::plain(format!("invalid Kustomization: {e}")))?;
         let Some(map) = file.as_object() else {
             return Err(Error::plain("kustomization.yaml is empty"));
         };
@@ -310,6 +310,19 @@ impl<'a> Loader<'a> {
                 let text = format!("invalid Kustomization: json: unknown field {key}");
                 return Err(Error::plain(text));
             }
+        }
+        for key in ["namePrefix", "nameSuffix", "namespace", "apiVersion", "kind"] {
+            let found = match map.get(key) {
+                Some(Value::Number(_)) => "number",
+                Some(Value::Bool(_)) => "bool",
+                Some(Value::Array(_)) => "array",
+                Some(Value::Object(_)) => "object",
+                _ => continue,
+            };
+            return Err(Error::plain(format!(
+                "invalid Kustomization: json: cannot unmarshal {found} into Go struct field \
+                 Kustomization.{key} of type string"
+            )));
         }
         let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
         if !["", "Kustomization", "Component"].contains(&text("kind")) {

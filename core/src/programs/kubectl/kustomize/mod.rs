@@ -8,6 +8,7 @@
 //! variables.
 
 mod generate;
+pub use generate::name_hash;
 mod load;
 mod order;
 mod patches;

@@ -66,7 +66,7 @@ fn text_of(documents: &[Value]) -> String {
 }
 
 fn documents(text: &str) -> Result<Vec<Value>, Error> {
-    let (documents, error) = yaml::documents(text);
+    let (documents, error) = yaml::documents_words(text);
     if let Some(error) = error {
         let text = format!("unable to parse SM or JSON patch from [{}]: {error}", text.trim());
         return Err(Error::plain(text));

@@ -80,7 +80,7 @@ fn front(options: &Options, event: &str, namespace: &str) -> Vec<String> {
 fn write_row(row: &Row, shown: &[usize], options: &Options, out: &mut Tabwriter) {
     let meta = row.object.metadata();
     let namespace = meta.namespace.as_deref().unwrap_or_default();
-    let mut cells = front(options, &format!("{:<10}", options.event), namespace);
+    let mut cells = front(options, &format!("{:<8}", options.event), namespace);
     for &i in shown {
         let cell = row.cells.get(i).map(|c| cell_text(c)).unwrap_or_default();
         let prefixed = i == 0 && !options.kind.is_empty();
@@ -182,9 +182,9 @@ mod tests {
                 ..Options::default()
             },
             expect![[r#"
-                EVENT        NAME    READY   RESTARTS   TIER    NO    LABELS
-                ADDED        alpha   1/1     0          alpha         app=shop,x/tier=alpha
-                ADDED        b       1/1     0          b             app=shop,x/tier=b
+                EVENT      NAME    READY   RESTARTS   TIER    NO    LABELS
+                ADDED      alpha   1/1     0          alpha         app=shop,x/tier=alpha
+                ADDED      b       1/1     0          b             app=shop,x/tier=b
             "#]],
         );
     }

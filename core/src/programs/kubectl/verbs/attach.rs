@@ -56,7 +56,7 @@ async fn attach(cx: Cx, p: Parsed) -> Result<(), Error> {
         }
     };
     if p.duration("pod-running-timeout") <= 0 {
-        return Err(Error::plain("--pod-running-timeout must be higher than zero"));
+        return Err(Error::usage(&p.path, "--pod-running-timeout must be higher than zero"));
     }
     let conn = cx.connect(&p, 0)?;
     let (pod, _) = pods::resolve(&cx, &conn, &target, p.duration("pod-running-timeout")).await?;

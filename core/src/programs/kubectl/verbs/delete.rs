@@ -84,6 +84,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             p.str("output")
         )));
     }
+    old_cascade(&cx, &p).await;
     let options = delete_options(&p)?;
     if options.grace_seconds == Some(0) {
         cx.err(
@@ -175,6 +176,19 @@ pub async fn delete(
     Ok(uid)
 }
 
+/// `--cascade=true` and `=false` are old-fashioned.
+pub async fn old_cascade(cx: &Cx, p: &Parsed) {
+    let given = p.str("cascade");
+    if let Ok(on) = crate::programs::kubectl::flags::parse_bool(given) {
+        let word = if on { "background" } else { "orphan" };
+        cx.err(&format!(
+            "warning: --cascade={given} is deprecated (boolean value) and can be replaced with \
+             --cascade={word}.\n"
+        ))
+        .await;
+    }
+}
+
 /// What the flags say about a deletion.
 pub fn delete_options(p: &Parsed) -> Result<DeleteOptions, Error> {
     let mut grace = p.int("grace-period");
@@ -196,10 +210,6 @@ pub fn delete_options(p: &Parsed) -> Result<DeleteOptions, Error> {
     }
     if force && grace < 0 {
         grace = 0;
-    }
-    if p.bool("all") && !(p.str("selector").is_empty() && p.str("field-selector").is_empty()) {
-        let which = if p.str("selector").is_empty() { "field-selector" } else { "selector" };
-        return Err(Error::plain(format!("cannot set --all and --{which} at the same time")));
     }
     let propagation = match p.str("cascade") {
         "background" | "true" => Propagation::Background,

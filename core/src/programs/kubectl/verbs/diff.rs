@@ -36,6 +36,8 @@ pub static COMMAND: Command = Command {
                 "Take fields over from others (server-side only).",
             ),
             Flag::bool("server-side", false, "Let the server merge."),
+            Flag::int("concurrency", "1", "How many objects are compared at once."),
+            Flag::bool("show-secrets", false, "Show the values of secrets."),
             Flag::bool("show-managed-fields", false, "Show managedFields."),
         ],
         manifest::FLAGS,
@@ -53,6 +55,11 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
+    if !p.args.is_empty() {
+        let args = p.args.join(" ");
+        let error = Error::usage(&p.path, format_args!("Unexpected args: [{args}]"));
+        return Err(error);
+    }
     if !manifest::given(&p) {
         return Err(Error::plain("must specify one of -f and -k"));
     }
@@ -71,9 +78,19 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         if !super::selects(&selector, &manifest.object) {
             continue;
         }
+        if manifest.name().is_empty() {
+            return Err(Error::plain("resource name may not be empty"));
+        }
         let (live, merged) = match p.bool("server-side") {
-            true => on_server(&conn, &p, manifest)?,
+            true => on_server(&cx, &conn, &p, manifest).await?,
             false => both(&conn, manifest)?,
+        };
+        let (live, merged) = match &*manifest.kind.kind {
+            "Secret" if manifest.kind.group.is_empty() && !p.bool("show-secrets") => {
+                let (live, merged) = masked(live, Some(merged));
+                (live, merged.unwrap_or(Value::Null))
+            }
+            _ => (live, merged),
         };
         let uid = live.as_ref().and_then(|l| at(l, &["metadata", "uid"]));
         found.extend(uid.and_then(Value::as_str).map(str::to_owned));
@@ -104,6 +121,33 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     };
     let texts = pairs.into_iter().map(|(name, a, b)| (name, show(a), show(b)));
     compare(&cx, texts.filter(|(_, old, new)| old != new).collect()).await
+}
+
+/// A secret's values as they may be shown: only whether they differ. Models `Masker`.
+fn masked(mut from: Option<Value>, mut to: Option<Value>) -> (Option<Value>, Option<Value>) {
+    let data = |v: &Option<Value>| v.as_ref()?.get("data")?.as_object().cloned();
+    let (old, new) = (data(&from).unwrap_or_default(), data(&to).unwrap_or_default());
+    let mut put = |key: &str, before: &str, after: &str| {
+        for (object, text, there) in
+            [(&mut from, before, old.contains_key(key)), (&mut to, after, new.contains_key(key))]
+        {
+            if let Some(map) = object.as_mut().and_then(|o| o.get_mut("data")?.as_object_mut()) {
+                if there {
+                    map.insert(key.to_owned(), text.into());
+                }
+            }
+        }
+    };
+    for (key, value) in &old {
+        match new.get(key) {
+            Some(other) if other != value => put(key, "*** (before)", "*** (after)"),
+            _ => put(key, "***", "***"),
+        }
+    }
+    for key in new.keys().filter(|key| !old.contains_key(*key)) {
+        put(key, "***", "***");
+    }
+    (from, to)
 }
 
 /// Names, texts as they are and as they would be.
@@ -185,7 +229,8 @@ fn stamp(cx: &Cx) -> String {
 }
 
 /// The object as it is and as the server would merge it.
-fn on_server(
+async fn on_server(
+    cx: &Cx,
     conn: &Conn,
     p: &Parsed,
     manifest: &Manifest,
@@ -198,7 +243,17 @@ fn on_server(
     };
     let client = conn.client.dry_run().managed_by(super::apply::manager(p));
     let (config, force) = (manifest.object.clone(), p.bool("force-conflicts"));
-    let (merged, _) = client.apply(kind, key, config, force, Subresource::Main)?;
+    let applied = client.apply(kind, key, config, force, Subresource::Main);
+    if applied.as_ref().is_err_and(|e| e.reason == "Conflict") {
+        // A conflict of any sort is tried again, the last time without the object's version.
+        let kind = &manifest.kind;
+        let text = format!(
+            "Object ({}/{}, Kind={}: {}) keeps changing, diffing without lock",
+            kind.group, kind.version, kind.kind, key.1
+        );
+        cx.err(&cx.klog('W', "diff.go:723", &text)).await;
+    }
+    let (merged, _) = applied?;
     Ok((live, conn.client.full_value(&*merged)))
 }
 

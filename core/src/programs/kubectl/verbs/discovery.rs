@@ -65,8 +65,12 @@ pub static RESOURCES: Command = Command {
 };
 
 async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
-    if !["", "wide", "name", "json", "yaml"].contains(&p.str("output")) {
-        return Err(Error::plain(format!("--output {} is not available", p.str("output"))));
+    if !["", "wide", "name", "json", "yaml", "kyaml"].contains(&p.str("output")) {
+        return Err(Error::plain(format!(
+            "unable to match a printer suitable for the output format {}, allowed formats are: \
+             json,kyaml,name,wide,yaml",
+            crate::api::gofmt::quote(p.str("output"))
+        )));
     }
     if !["", "name", "kind"].contains(&p.str("sort-by")) {
         return Err(Error::plain("--sort-by accepts only name or kind"));
@@ -89,7 +93,7 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
         "kind" => found.sort_by(|a, b| a.kind.cmp(&b.kind)),
         _ => found.sort_by(|a, b| (&a.group, &a.plural).cmp(&(&b.group, &b.plural))),
     }
-    if ["json", "yaml"].contains(&p.str("output")) {
+    if ["json", "yaml", "kyaml"].contains(&p.str("output")) {
         return listed(&cx, &p, &found).await;
     }
     let (wide, names) = (p.str("output") == "wide", p.str("output") == "name");

@@ -43,6 +43,7 @@ pub static COMMAND: Command = Command {
             Flag::str("overrides", "", "What else the service should have, as JSON."),
             Flag::str("port", "", "The service's port; the workload's without it."),
             Flag::str("protocol", "", "TCP (the default), UDP or SCTP."),
+            write::RECORD,
             write::SAVE_CONFIG,
             Flag::str("selector", "", "Which pods; those of the workload without it."),
             Flag::str("session-affinity", "", "None or ClientIP."),
@@ -60,7 +61,7 @@ pub static COMMAND: Command = Command {
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let dry_run = DryRun::of(&cx, &p).await?;
     let conn = dry_run.on(cx.connect(&p, 5)?);
-    let (found, errors) = things::find(&cx, &conn, &p, &p.args, &Query::default(), true).await?;
+    let (found, errors) = things::find(&cx, &conn, &p, &p.args, &Query::default(), false).await?;
     let mut reports = write::Reports::new(&cx, &p, "exposed", dry_run)?;
     let mut all = errors;
     for thing in found {
@@ -82,8 +83,9 @@ async fn expose(
     if !p.str("overrides").is_empty() {
         object = super::run::overridden(p, Service::ID, object)?;
     }
-    if p.bool("save-config") {
-        write::note_last_applied(&mut object);
+    write::record(p, &mut object);
+    if p.bool("save-config") && dry_run != DryRun::Client {
+        write::note_typed(&mut object);
     }
     if dry_run == DryRun::Client {
         if conn.namespace_given {

@@ -159,10 +159,6 @@ fn validate(p: &Parsed) -> Result<(), Error> {
             "--output-watch-events option can only be used with --watch or --watch-only",
         ));
     }
-    let subresource = p.str("subresource");
-    if !["", "status", "scale"].contains(&subresource) {
-        return Err(Error::plain(format!("the subresource {subresource} is not simulated here")));
-    }
     Ok(())
 }
 
@@ -171,15 +167,17 @@ async fn selection(cx: &Cx, conn: &Conn, p: &Parsed, query: &Query) -> Result<Se
     if !manifest::given(p) {
         return resources::select(conn, &p.args, query);
     }
+    let (found, error) = manifest::read(cx, conn, p, false).await;
+    if let Some(error) = error {
+        // What building a kustomization says is wrapped twice upstream, and told bare.
+        let wrapped = error.message().starts_with("must build at directory");
+        return Err(if wrapped { Error::Many(vec![error]) } else { error });
+    }
     if !p.args.is_empty() {
         return Err(Error::plain(
             "when paths, URLs, or stdin is provided as input, you may not specify resource \
              arguments as well",
         ));
-    }
-    let (found, error) = manifest::read(cx, conn, p, false).await;
-    if let Some(error) = error {
-        return Err(error);
     }
     let item = |m: manifest::Manifest| resources::Item {
         namespace: m.namespace().to_owned(),
@@ -205,6 +203,12 @@ fn gather(conn: &Conn, p: &Parsed, query: &Query, selected: &Selected) -> (Group
         }
         Selected::Items(items) => {
             for item in items {
+                let sub = p.str("subresource");
+                if !sub.is_empty() && !item.kind.subresources.contains(&sub) {
+                    let text = "the server could not find the requested resource";
+                    errors.push(crate::api::Status::new(404, "NotFound", text).into());
+                    continue;
+                }
                 match conn.client.get_any(item.kind.id, &item.namespace, &item.name) {
                     Ok(object) => groups.push((item.kind.clone(), vec![object])),
                     Err(e) if e.is_not_found() && p.bool("ignore-not-found") => {}
@@ -224,6 +228,7 @@ async fn tables(
     selected: &Selected,
 ) -> Result<(), Error> {
     let (groups, errors) = gather(conn, p, query, selected);
+    cx.warnings(conn).await;
     let several = groups.iter().any(|(kind, _)| kind.id != groups[0].0.id);
     let with_kind = (several && groups.len() > 1) || p.bool("show-kind");
     let all_namespaced = !query.all_namespaces && groups.iter().all(|(kind, _)| kind.namespaced);
@@ -238,7 +243,12 @@ async fn tables(
         return Err(Error::plain(text));
     }
     for (kind, objects) in groups {
-        let mut table = conn.client.table(kind.id, &objects);
+        let plain = p.str("subresource") == "scale" || !p.bool("server-print");
+        let mut table = if plain {
+            conn.client.plain_table(&objects)
+        } else {
+            conn.client.table(kind.id, &objects)
+        };
         // What cannot be sorted is not shown; upstream does not tell why either.
         if objects.len() > 1 && sort_table(&mut table, p).is_err() {
             table.rows.clear();
@@ -323,21 +333,21 @@ async fn generic(
 /// The Scale subresources of named objects.
 fn scales(conn: &Conn, selected: &Selected) -> Result<Vec<Value>, Error> {
     let Selected::Items(items) = selected else { return Ok(Vec::new()) };
-    let mut out = Vec::new();
-    for item in items {
-        let (object, (wanted, there, selector)) =
-            conn.client.get_scale(item.kind.id, &item.namespace, &item.name)?;
-        let meta = object.to_value();
-        let mut kept = serde_json::Map::new();
-        for key in ["creationTimestamp", "name", "namespace", "resourceVersion", "uid"] {
-            if let Some(value) = meta.get("metadata").and_then(|m| m.get(key)) {
-                kept.insert(key.into(), value.clone());
-            }
+    items.iter().map(|item| scale(conn, &item.kind, (&item.namespace, &item.name))).collect()
+}
+
+/// The Scale subresource of an object.
+pub(super) fn scale(conn: &Conn, kind: &Kind, key: (&str, &str)) -> Result<Value, Error> {
+    let (object, (wanted, there, selector)) = conn.client.get_scale(kind.id, key.0, key.1)?;
+    let meta = object.to_value();
+    let mut kept = serde_json::Map::new();
+    for key in ["creationTimestamp", "name", "namespace", "resourceVersion", "uid"] {
+        if let Some(value) = meta.get("metadata").and_then(|m| m.get(key)) {
+            kept.insert(key.into(), value.clone());
         }
-        out.push(json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": kept,
-            "spec": {"replicas": wanted}, "status": {"replicas": there, "selector": selector}}));
     }
-    Ok(out)
+    Ok(json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": kept,
+        "spec": {"replicas": wanted}, "status": {"replicas": there, "selector": selector}}))
 }
 
 async fn watch(
@@ -393,16 +403,14 @@ async fn watch(
             text.push_str(&show.flush());
             cx.out(&text).await;
         }
-        Err(Error::plain("watch closed before UntilWithoutRetry timeout"))
+        Ok(())
     };
     match crate::programs::kubectl::global::timeout(p)? {
         nanos @ 1.. => {
             let patience = std::time::Duration::from_nanos(nanos.unsigned_abs());
             match race(shown, cx.proc.sleep(patience)).await {
                 Either::Left(result) => result,
-                Either::Right(()) => {
-                    Err(Error::plain("watch closed before UntilWithoutRetry timeout"))
-                }
+                Either::Right(()) => Ok(()),
             }
         }
         _ => shown.await,

@@ -92,7 +92,7 @@ pub static ALPHA: Command = Command {
     hidden: true,
     run: Some(|cx, _| {
         Box::pin(async move {
-            cx.out("No alpha commands are available in this version of kubectl\n").await;
+            cx.err("No alpha commands are available in this version of kubectl\n").await;
             Ok(())
         })
     }),

@@ -24,12 +24,43 @@ pub static COMMAND: Command = Command {
              LoadRestrictionsRootOnly or LoadRestrictionsNone.",
         ),
         Flag::str("output", "", "A file to write to, instead of printing.").short("o"),
+        Flag::bool("as-current-user", false, "Run functions as yourself. Not simulated."),
+        Flag::bool("enable-alpha-plugins", false, "Run plugins. Not simulated."),
+        Flag::bool("enable-helm", false, "Inflate charts. Not simulated."),
+        Flag::array("env", "Variables of functions. Not simulated.").short("e"),
+        Flag::array("helm-api-versions", "API versions for charts. Not simulated."),
+        Flag::str("helm-command", "helm", "The program for charts. Not simulated."),
+        Flag::bool("helm-debug", false, "Let helm tell more. Not simulated."),
+        Flag::str("helm-kube-version", "", "Kubernetes' version for charts. Not simulated."),
+        Flag::array("mount", "Files for functions. Not simulated."),
+        Flag::bool("network", false, "Network for functions. Not simulated."),
+        Flag::str("network-name", "bridge", "The network of functions. Not simulated."),
     ]],
     run: Some(|cx, p| Box::pin(run(cx, p))),
     ..Command::EMPTY
 };
 
+/// Flags about what kustomize runs besides itself.
+const PLUGINS: &[&str] = &[
+    "as-current-user",
+    "enable-alpha-plugins",
+    "enable-helm",
+    "env",
+    "helm-api-versions",
+    "helm-command",
+    "helm-debug",
+    "helm-kube-version",
+    "mount",
+    "network",
+    "network-name",
+];
+
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
+    if let Some(flag) = PLUGINS.iter().find(|flag| p.changed(flag)) {
+        return Err(Error::plain(format!(
+            "kustomize's plugins, functions and charts (--{flag}) are not simulated in this sandbox"
+        )));
+    }
     let folder = match p.args.as_slice() {
         [] => ".",
         [one] => one,

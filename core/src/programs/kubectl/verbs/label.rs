@@ -11,6 +11,7 @@ use crate::{
         manifest,
         resources::Query,
         things::{self, Thing},
+        valid,
         write::{self, DryRun, at},
     },
 };
@@ -21,6 +22,7 @@ const FLAGS: &[Flag] = &[
     write::DRY_RUN,
     Flag::str("field-selector", "", "Only objects whose fields have these values."),
     Flag::bool("list", false, "Show what the objects have."),
+    write::RECORD,
     Flag::bool("overwrite", false, "Also change what has another value already."),
     Flag::str("resource-version", "", "Change nothing unless this is the version now."),
     Flag::bool("local", false, "Work on files only and ask no server."),
@@ -105,14 +107,10 @@ fn parse(specs: &[&str], what: &What) -> Result<Change, Error> {
             if what.label && value.contains('=') {
                 return Err(Error::plain(format!("invalid label spec: {spec}")));
             }
-            if what.label && !valid_label(value) {
-                return Err(Error::plain(format!(
-                    "invalid label value: {}: a valid label must be an empty string or consist of \
-                     alphanumeric characters, '-', '_' or '.', and must start and end with an \
-                     alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex \
-                     used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
-                    quote(spec)
-                )));
+            if what.label {
+                valid::label_value(value).map_err(|why| {
+                    Error::plain(format!("invalid label value: {}: {why}", quote(spec)))
+                })?;
             }
             change.set.push((key.to_owned(), value.to_owned()));
         } else {
@@ -128,20 +126,15 @@ fn parse(specs: &[&str], what: &What) -> Result<Change, Error> {
     Ok(change)
 }
 
-fn valid_label(value: &str) -> bool {
-    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    value.len() <= 63
-        && edge(value.chars().next())
-        && edge(value.chars().last())
-        && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-}
-
 async fn run(cx: Cx, p: Parsed, what: &'static What) -> Result<(), Error> {
     let dry_run = DryRun::of(&cx, &p).await?;
     let (args, specs) = divide(&p.args, what)?;
     let change = parse(&specs, what)?;
     if p.bool("all") && !p.str("selector").is_empty() {
         return Err(Error::plain("cannot set --all and --selector at the same time"));
+    }
+    if p.bool("all") && !p.str("field-selector").is_empty() {
+        return Err(Error::plain("cannot set --all and --field-selector at the same time"));
     }
     if args.is_empty() && !manifest::given(&p) {
         return Err(Error::plain(
@@ -266,7 +259,7 @@ async fn changed(
     if !p.bool("overwrite") {
         check_overwrites(&there, change, what)?;
     }
-    if dry_run != DryRun::Client {
+    if what.label && dry_run != DryRun::Client {
         for key in change.remove.iter().filter(|k| there(k).is_none()) {
             cx.out(&format!("{} {} not found.\n", what.word, quote(key))).await;
         }
@@ -281,6 +274,7 @@ async fn changed(
             map.remove(key);
         }
     }
+    write::record(p, &mut new);
     let message = match (what.label, added > 0, removed > 0) {
         (false, ..) => "annotated",
         (true, true, true) => "modified",

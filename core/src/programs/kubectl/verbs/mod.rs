@@ -105,7 +105,10 @@ pub static ROOT: Command = Command {
 };
 
 /// Whether a label selector matches an object.
-fn selects(selector: &crate::api::selector::Selector, object: &serde_json::Value) -> bool {
+pub(super) fn selects(
+    selector: &crate::api::selector::Selector,
+    object: &serde_json::Value,
+) -> bool {
     let labels = super::write::at(object, &["metadata", "labels"]).and_then(|l| l.as_object());
     let labels: std::collections::BTreeMap<String, String> = labels
         .into_iter()

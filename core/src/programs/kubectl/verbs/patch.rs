@@ -73,10 +73,17 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         _ => return Err(Error::plain("cannot specify --patch and --patch-file together")),
     };
     let part = write::subresource(&p, &["status", "scale", "resize"])?;
-    let change = yaml::parse(&text).map_err(|e| {
-        let shown = crate::api::gofmt::quote(&text);
-        Error::plain(format!("unable to parse {shown}: {e}"))
-    })?;
+    let change = if text.trim_start().starts_with('{') {
+        // What looks like JSON is sent as it is; the server refuses what is none.
+        crate::api::json::parse(text.as_bytes()).map_err(|why| {
+            Error::from(Status::bad_request(format!("error decoding patch: {why}")))
+        })?
+    } else {
+        yaml::parse(&text).map_err(|e| {
+            let shown = crate::api::gofmt::quote(&text);
+            Error::plain(format!("unable to parse {shown}: {e}"))
+        })?
+    };
     if p.bool("local") {
         return locally(&cx, &p, patch_type, &change, dry_run).await;
     }
@@ -106,12 +113,29 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         match result {
             Ok(object) => {
                 let word = if object == old { "patched (no change)" } else { "patched" };
-                write::report(&cx, &p, &object, word, dry_run).await?;
+                // The printer is told what happened last, and forgets that it was only tried.
+                if part == Part::Scale {
+                    let scale = super::get::scale(&conn, &thing.kind, thing.key())?;
+                    write::report(&cx, &p, &scale, word, DryRun::No).await?;
+                } else {
+                    write::report(&cx, &p, &object, word, DryRun::No).await?;
+                }
+                record(&conn, &p, &thing)?;
             }
             Err(e) => errors.push(e),
         }
     }
     Error::collect(errors)
+}
+
+/// Notes the command in an object that was changed, with a request of its own, if `--record` says so.
+pub(super) fn record(conn: &Conn, p: &Parsed, thing: &Thing) -> Result<(), Error> {
+    if !p.bool("record") {
+        return Ok(());
+    }
+    let note = json!({"metadata": {"annotations": {write::CHANGE_CAUSE: p.line()}}});
+    conn.client.patch(thing.kind.id, thing.key(), (PatchType::Merge, &note), Subresource::Main)?;
+    Ok(())
 }
 
 /// Sends the patch of an object, or of a part of it.

@@ -90,11 +90,15 @@ fn service(conn: &Conn, target: &str) -> Result<Option<Rc<Service>>, Error> {
     Ok(Some(conn.client.get::<Service>(&conn.namespace, name)?))
 }
 
+/// Addresses as they are printed, with whether only this machine gets there, and foreign ones.
+type Addresses = (Vec<(String, bool)>, Vec<String>);
+
 /// Where to listen: what is printed, and whether only processes of this machine get there.
-fn addresses(p: &Parsed, endpoint: &Endpoint) -> Result<Vec<(String, bool)>, Error> {
+/// Then the addresses of other machines, where nothing can listen.
+fn addresses(p: &Parsed, endpoint: &Endpoint) -> Result<Addresses, Error> {
     let given = p.list("address").to_vec();
     let given = if given.is_empty() { vec!["localhost".to_owned()] } else { given };
-    let mut out = Vec::new();
+    let (mut out, mut foreign) = (Vec::new(), Vec::new());
     for address in given {
         match address.as_str() {
             "localhost" => {
@@ -106,17 +110,12 @@ fn addresses(p: &Parsed, endpoint: &Endpoint) -> Result<Vec<(String, bool)>, Err
             other => match other.parse::<Ipv4Addr>() {
                 Ok(ip) if ip.is_loopback() => out.push((address, true)),
                 Ok(ip) if endpoint.is_own(ip) => out.push((address, false)),
-                Ok(_) => {
-                    return Err(Error::plain(format!(
-                        "unable to create listener: Error listen tcp4 {other}: bind: cannot assign \
-                         requested address"
-                    )));
-                }
+                Ok(_) => foreign.push(address),
                 Err(_) => return Err(Error::plain(format!("{other} is not a valid IP"))),
             },
         }
     }
-    Ok(out)
+    Ok((out, foreign))
 }
 
 /// Local and remote port of `8080:80`, `:80`, `80`; a service's port is turned into the pod's.
@@ -138,7 +137,7 @@ fn pair(spec: &str, pod: &Pod, service: Option<&Service>) -> Result<(u16, u16), 
         }
         None => {
             let number = match remote.parse::<i64>() {
-                Ok(_) => number(remote, "remote")?,
+                Ok(_) => number(remote, if both { "local" } else { "remote" })?,
                 Err(_) => named(pod, remote).ok_or_else(|| no_name(pod, remote))?,
             };
             let local = if both { number.to_string() } else { local.to_owned() };
@@ -236,14 +235,18 @@ async fn forward(
     conn: &Conn,
     pod: &Pod,
     endpoint: &Endpoint,
-    (pairs, addresses): (Vec<(u16, u16)>, Vec<(String, bool)>),
+    (pairs, (addresses, foreign)): (Vec<(u16, u16)>, Addresses),
 ) -> Result<(), Error> {
     let (lost, mut ended) = crate::sim::channel::<String>();
     let mut any = false;
     let loopback_only = addresses.iter().all(|(_, only)| *only);
     for (local, remote) in &pairs {
         let local = if *local == 0 { endpoint.free_port() } else { *local };
-        let Ok(listener) = endpoint.listen_on(local, loopback_only) else {
+        let listener = match addresses.is_empty() {
+            true => Err(()),
+            false => endpoint.listen_on(local, loopback_only).map_err(|_| ()),
+        };
+        let Ok(listener) = listener else {
             let error = |(address, _): &(String, bool)| {
                 let version = if address.starts_with('[') { "tcp6" } else { "tcp4" };
                 format!(
@@ -251,7 +254,14 @@ async fn forward(
                      address already in use"
                 )
             };
-            let all: Vec<String> = addresses.iter().map(error).collect();
+            let elsewhere = |address: &String| {
+                format!(
+                    "unable to create listener: Error listen tcp4 {address}:{local}: bind: cannot \
+                     assign requested address"
+                )
+            };
+            let all: Vec<String> =
+                addresses.iter().map(error).chain(foreign.iter().map(elsewhere)).collect();
             cx.err(&format!(
                 "Unable to listen on port {local}: Listeners failed to create with the following \
                  errors: [{}]\n",

@@ -70,7 +70,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if !p.str("raw").is_empty() {
         return raw::run(&cx, &conn, &p, "PUT").await;
     }
-    let sub = write::subresource(&p, &["status", "scale"])?;
+    let sub = write::subresource(&p, &["status", "scale"]);
     let check = validation != FieldValidation::Ignore;
     let (manifests, error) = manifest::read(&cx, &conn, &p, check).await;
     let mut errors = Vec::new();
@@ -83,7 +83,9 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     for manifest in manifests {
         let result = match dry_run {
             DryRun::Client => Ok(noted(&p, &manifest)),
-            _ => put(&conn, noted(&p, &manifest), &manifest, sub, validation),
+            _ => sub
+                .clone()
+                .and_then(|sub| put(&conn, noted(&p, &manifest), &manifest, sub, validation)),
         };
         cx.warnings(&conn).await;
         match result {
@@ -98,6 +100,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
 /// The object as it is sent: with its own note, if that is wanted.
 fn noted(p: &Parsed, manifest: &Manifest) -> Value {
     let mut object = manifest.object.clone();
+    write::record(p, &mut object);
     if p.bool("save-config") {
         write::note_last_applied(&mut object);
     }
@@ -113,6 +116,9 @@ fn put(
 ) -> Result<Value, Error> {
     let sub = match sub {
         write::Part::Main => Subresource::Main,
+        write::Part::Status if !manifest.kind.subresources.contains(&"status") => {
+            return Err(write::no_subresource());
+        }
         write::Part::Status => Subresource::Status,
         write::Part::Scale => {
             let replicas = write::at(&object, &["spec", "replicas"]).and_then(Value::as_i64);

@@ -9,13 +9,14 @@ use super::{
     waiting,
 };
 use crate::{
-    api::{KindId, ObjRef, Typed, gofmt::quote, patch, yaml},
+    api::{KindId, ObjRef, Typed, gofmt::quote, patch},
     client::{DeleteOptions, FieldValidation},
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Flag, Parsed, parse_port},
         manifest, pods, reference,
         things::Thing,
+        valid,
         write::{self, DryRun, at},
     },
 };
@@ -44,7 +45,7 @@ pub static COMMAND: Command = Command {
             write::field_manager("kubectl-run"),
             FORCE,
             GRACE,
-            Flag::str("image", "", "The image."),
+            Flag::str("image", "", "The image.").required(),
             Flag::str("image-pull-policy", "", "Always, IfNotPresent or Never."),
             Flag::str("labels", "", "Labels: a=b,c=d.").short("l"),
             Flag::bool(
@@ -61,6 +62,7 @@ pub static COMMAND: Command = Command {
             Flag::duration("pod-running-timeout", "1m0s", "How long to wait until the pod runs."),
             Flag::str("port", "", "The port that the container listens on."),
             Flag::bool("privileged", false, "Run the container privileged."),
+            write::RECORD,
             Flag::bool("quiet", false, "Only what the process prints.").short("q"),
             Flag::str("restart", "Always", "Always, OnFailure or Never."),
             Flag::bool("rm", false, "Delete the pod after it was attached."),
@@ -83,9 +85,6 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let Some(name) = p.args.first().filter(|_| p.dash != Some(0)) else {
         return Err(Error::usage(&p.path, "NAME is required for run"));
     };
-    if !p.changed("image") {
-        return Err(Error::plain("required flag(s) \"image\" not set"));
-    }
     let dry_run = DryRun::of(&cx, &p).await?;
     let image = p.str("image");
     if !reference::is_valid(image) {
@@ -126,8 +125,9 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if !p.str("overrides").is_empty() {
         pod = overridden(&p, Pod::ID, pod)?;
     }
-    if p.bool("save-config") {
-        write::note_last_applied(&mut pod);
+    write::record(&p, &mut pod);
+    if p.bool("save-config") && dry_run != DryRun::Client {
+        write::note_typed(&mut pod);
     }
     let mut reports = write::Reports::new(&cx, &p, "created", dry_run)?;
     if dry_run == DryRun::Client {
@@ -203,7 +203,7 @@ fn pod(p: &Parsed, name: &str) -> Result<Value, Error> {
     for pair in p.list("env") {
         let (key, value) = pair
             .split_once('=')
-            .filter(|(k, _)| !k.is_empty())
+            .filter(|(k, _)| valid::env_name(k).is_ok())
             .ok_or_else(|| Error::plain(format!("invalid env: {pair}")))?;
         env.push(json!({"name": key, "value": value}));
     }
@@ -260,18 +260,33 @@ fn labels(p: &Parsed, name: &str) -> Result<Map<String, Value>, Error> {
 
 /// An object with what `--overrides` says over it.
 pub fn overridden(p: &Parsed, kind: KindId, object: Value) -> Result<Value, Error> {
-    let change = yaml::parse(p.str("overrides")).map_err(|e| Error::plain(e.to_string()))?;
+    let text = p.str("overrides");
+    let change: Option<Value> = serde_json::from_str(text).ok();
     let kinds = crate::api::KindTable::default();
     let kind = kinds.get(kind);
     let patch_type = match p.str("override-type") {
         "json" => patch::PatchType::Json,
-        "merge" => patch::PatchType::Merge,
+        "" | "merge" => patch::PatchType::Merge,
         "strategic" => patch::PatchType::Strategic,
         other => {
-            return Err(Error::plain(format!("unsupported override type: {other}")));
+            return Err(Error::plain(format!("invalid override type: {other}")));
         }
     };
-    Ok(patch::apply(kind, patch_type, object, change)?)
+    let Some(change) = change else {
+        return Err(Error::plain(match patch_type {
+            patch::PatchType::Merge => "Invalid JSON Patch",
+            _ => "invalid JSON document",
+        }));
+    };
+    let mut object = patch::apply(kind, patch_type, object, change)?;
+    // What a container does not say, Go's types do.
+    let containers = object.get_mut("spec").and_then(|spec| spec.get_mut("containers"));
+    for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Value::Object(map) = container {
+            map.entry("resources").or_insert_with(|| json!({}));
+        }
+    }
+    Ok(object)
 }
 
 fn service(p: &Parsed, name: &str) -> Result<Value, Error> {

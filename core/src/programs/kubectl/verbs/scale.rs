@@ -33,7 +33,7 @@ pub static COMMAND: Command = Command {
                 -1: no such condition.",
             ),
             write::DRY_RUN,
-            Flag::int("replicas", "0", "The number wanted."),
+            Flag::int("replicas", "0", "The number wanted.").required(),
             Flag::str("resource-version", "", "Change nothing unless this is the version now."),
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
             Flag::duration(
@@ -52,9 +52,6 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
-    if !p.changed("replicas") {
-        return Err(Error::plain("required flag(s) \"replicas\" not set"));
-    }
     if p.int("replicas") < 0 {
         return Err(Error::plain(
             "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0",
@@ -103,14 +100,21 @@ async fn scale(
     if expected != -1 && expected != i64::from(wanted) {
         return Err(Error::plain(format!("Expected replicas to be {expected}, was {wanted}")));
     }
+    let version = Some(p.str("resource-version")).filter(|v| !v.is_empty());
+    let now = write::at(&thing.object, &["metadata", "resourceVersion"]).and_then(Value::as_str);
+    let now = now.unwrap_or_default();
+    if let Some(wanted) = version.filter(|wanted| *wanted != now) {
+        let text = format!("Expected resource version to be {wanted}, was {now}");
+        return Err(Error::plain(text));
+    }
     if dry_run == DryRun::Client {
         return Ok(thing.object.clone());
     }
-    let version = Some(p.str("resource-version")).filter(|v| !v.is_empty());
     let replicas = i32::try_from(p.int("replicas")).unwrap_or(i32::MAX);
     let scaled = conn.client.set_scale(thing.kind.id, thing.key(), replicas, version);
     cx.warnings(conn).await;
     let scaled = scaled?;
+    super::patch::record(conn, p, thing)?;
     if p.duration("timeout") > 0 {
         let done = |v: &Value| {
             let count = |path: &[&str]| write::at(v, path).and_then(Value::as_i64).unwrap_or(0);

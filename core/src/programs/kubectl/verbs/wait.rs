@@ -209,6 +209,18 @@ async fn reach(
             thing.kind.plural, thing.name
         )));
     }
+    if let Goal::Path(path, Some(_)) = goal {
+        let nested = |value: &Value| {
+            let results = path.find(value).unwrap_or_default();
+            let first = results.first().and_then(|r| r.first());
+            first.is_some_and(|v| v.is_object() || v.is_array())
+        };
+        if nested(&thing.object) {
+            return Err(Error::plain(
+                "jsonpath leads to a nested object or list which is not supported",
+            ));
+        }
+    }
     let last = waiting::until(cx, conn, thing, left, met).await?;
     Ok(last.unwrap_or_else(|| thing.object.clone()))
 }

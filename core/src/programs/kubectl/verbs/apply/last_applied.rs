@@ -47,10 +47,8 @@ async fn view(cx: Cx, p: Parsed) -> Result<(), Error> {
     Error::collect(errors)?;
     for thing in found {
         let Some(note) = note(&thing.object).and_then(|t| yaml::parse(t).ok()) else {
-            return Err(Error::plain(format!(
-                "no last-applied-configuration annotation found on resource: {}",
-                thing.name
-            )));
+            // Upstream means to say so, and says nothing.
+            continue;
         };
         match p.str("output") {
             "json" => cx.out(&(gojson::indented(&note, 2) + "\n")).await,
@@ -105,7 +103,7 @@ async fn set(cx: Cx, p: Parsed) -> Result<(), Error> {
     let dry_run = DryRun::of(&cx, &p).await?;
     let conn = dry_run.on(cx.connect(&p, 5)?);
     if !manifest::given(&p) {
-        return Err(Error::plain("must specify one of -f and -k"));
+        return Err(Error::plain(crate::programs::kubectl::resources::MISSING));
     }
     let (manifests, error) = manifest::read(&cx, &conn, &p, false).await;
     if let Some(error) = error {
@@ -115,7 +113,16 @@ async fn set(cx: Cx, p: Parsed) -> Result<(), Error> {
     for manifest in manifests {
         let key = (manifest.namespace(), manifest.name());
         let object = conn.client.get_any(manifest.kind.id, key.0, key.1)?.to_value();
-        let text = write::last_applied(&manifest.object);
+        // As the file has it: annotations that are not there stay away, other than in apply's note.
+        let mut plain = manifest.object.clone();
+        if let Some(map) = plain
+            .get_mut("metadata")
+            .and_then(|m| m.get_mut("annotations"))
+            .and_then(Value::as_object_mut)
+        {
+            map.remove(LAST_APPLIED);
+        }
+        let text = gojson::compact(&plain) + "\n";
         match note(&object) {
             None if !p.bool("create-annotation") => {
                 return Err(Error::plain(format!(
@@ -191,7 +198,7 @@ async fn change(cx: Cx, p: Parsed) -> Result<(), Error> {
             cx.err("Edit cancelled, no changes made.\n").await;
             continue;
         }
-        let patch = noting(&write::last_applied(&new));
+        let patch = noting(&(gojson::compact(&new) + "\n"));
         let change = (PatchType::Merge, &patch);
         let after = conn.client.patch(thing.kind.id, thing.key(), change, Subresource::Main)?;
         write::report(&cx, &p, &conn.value(&after), "edited", DryRun::No).await?;

@@ -145,7 +145,7 @@ fn check(cx: &Cx, p: &Parsed, dry_run: DryRun) -> Result<(), Error> {
     let (all, selector, set) = (p.bool("all"), p.str("selector"), p.str("applyset"));
     let named = !p.list("prune-allowlist").is_empty();
     let wrong = if !set.is_empty() && cx.proc.env("KUBECTL_APPLYSET").as_deref() != Some("true") {
-        "unknown flag: --applyset"
+        "unknown flag: --applyset\nSee 'kubectl apply --help' for usage."
     } else if p.bool("force-conflicts") && !server {
         "--force-conflicts only works with --server-side"
     } else if dry_run == DryRun::Client && server {

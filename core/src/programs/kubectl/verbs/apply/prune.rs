@@ -109,7 +109,9 @@ pub(super) async fn run(cx: &Cx, conn: &Conn, p: &Parsed, prune: &Prune<'_>) -> 
                     --prune-allowlist flag.";
         cx.err(&cx.klog('W', "prune.go:71", text)).await;
     }
-    for (kind, value) in left(conn, p, prune)? {
+    let gone = left(conn, p, prune)?;
+    cx.warnings(conn).await;
+    for (kind, value) in gone {
         delete(cx, conn, p, (&kind, &value), prune.dry_run).await?;
     }
     Ok(())

@@ -41,6 +41,11 @@ pub(super) async fn apply(
     p: &Parsed,
     manifest: &Manifest,
 ) -> Result<Value, Error> {
+    if manager(p).is_empty() {
+        let text = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
+                    required for apply patch";
+        return Err(crate::api::Status::new(422, "Invalid", text).into());
+    }
     let manager = manager(p);
     let client = conn.client.managed_by(manager);
     let (kind, key) = (manifest.kind.id, (manifest.namespace(), manifest.name()));

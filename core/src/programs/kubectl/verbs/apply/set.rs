@@ -51,7 +51,10 @@ impl ApplySet {
         if name.is_empty() {
             return Err(about(Error::plain("name cannot be blank")));
         }
-        let kind = resources::kind_for(conn, word).map_err(about)?;
+        let kind = resources::kind_for(conn, word).map_err(|_| {
+            let (word, group) = word.split_once('.').unwrap_or((word, ""));
+            about(Error::plain(format!("no matches for {group}/, Resource={word}")))
+        })?;
         if kind.namespaced && !conn.namespace_given {
             let text = "namespace is required to use namespace-scoped ApplySet";
             return Err(Error::plain(text));

@@ -35,6 +35,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         })?;
     if !p.str("output").is_empty() {
         let mut printer = Printer::new(&cx, &p, "", "")?;
+        printer.typed(true);
         cx.out(&printer.one(&answer.to_value())?).await;
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! `kubectl config current-context | get-contexts | rename-context | use-context`.
 
-use super::{exactly, load};
+use super::{exactly_or_help, load};
 use crate::{
     api::gofmt::quote,
     programs::kubectl::{
@@ -47,7 +47,7 @@ async fn get(cx: Cx, p: Parsed) -> Result<(), Error> {
     let output = p.str("output");
     if !["", "name"].contains(&output) {
         return Err(Error::plain(format!(
-            "output must be one of '' or 'name': --output {output} is not available in kubectl \
+            "--output {output} is not available in kubectl \
              config get-contexts; resetting to default output format"
         )));
     }
@@ -91,7 +91,7 @@ pub(super) static RENAME: Command = Command {
 };
 
 async fn rename(cx: Cx, p: Parsed) -> Result<(), Error> {
-    exactly(&p, 2)?;
+    exactly_or_help(&cx, &p, 2).await?;
     let (old, new) = (&p.args[0], &p.args[1]);
     if new.is_empty() {
         return Err(Error::plain("You must specify a new non-empty context name"));
@@ -133,7 +133,7 @@ pub(super) static USE: Command = Command {
 };
 
 async fn use_context(cx: Cx, p: Parsed) -> Result<(), Error> {
-    exactly(&p, 1)?;
+    exactly_or_help(&cx, &p, 1).await?;
     let name = &p.args[0];
     if name.is_empty() {
         return Err(Error::plain("empty context names are not allowed"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{exactly, load};
+use super::{exactly_or_help, load};
 use crate::{
     api::{base64, gofmt::quote},
     programs::kubectl::{
@@ -32,7 +32,7 @@ pub(super) static CLUSTER: Command = Command {
 };
 
 async fn cluster(cx: Cx, p: Parsed) -> Result<(), Error> {
-    exactly(&p, 1)?;
+    exactly_or_help(&cx, &p, 1).await?;
     let name = p.args[0].clone();
     if name.is_empty() {
         return Err(Error::plain("you must specify a non-empty cluster name"));
@@ -85,7 +85,7 @@ pub(super) static CONTEXT: Command = Command {
 async fn context(cx: Cx, p: Parsed) -> Result<(), Error> {
     let current = p.bool("current");
     if p.args.len() > 1 {
-        exactly(&p, 1)?;
+        exactly_or_help(&cx, &p, 1).await?;
     }
     let given = p.args.first().cloned().unwrap_or_default();
     match (given.is_empty(), current) {
@@ -126,7 +126,23 @@ pub(super) static CREDENTIALS: Command = Command {
     flags: &[&[
         Flag::str("client-certificate", "", "A file with the certificate that shows who you are."),
         Flag::str("client-key", "", "A file with its key."),
+        Flag::str("auth-provider", "", "The way to show who you are."),
+        Flag::array("auth-provider-arg", "What that way needs: key=value, or key- for no more."),
         Flag::bool("embed-certs", false, "Copy the files' content into the kubeconfig."),
+        Flag::str("exec-api-version", "", "The version in which the program is spoken to."),
+        Flag::array("exec-arg", "Arguments of the program."),
+        Flag::str("exec-command", "", "A program that shows who you are."),
+        Flag::array("exec-env", "Variables of the program: key=value, or key- for no more."),
+        Flag::str(
+            "exec-interactive-mode",
+            "",
+            "Whether the program may ask: Never, IfAvailable, Always.",
+        ),
+        Flag::bool(
+            "exec-provide-cluster-info",
+            false,
+            "Whether the program is told of the cluster.",
+        ),
         Flag::str("password", "", "A password."),
         Flag::str("token", "", "A bearer token."),
         Flag::str("username", "", "A name to go with the password."),
@@ -139,6 +155,7 @@ pub(super) static CREDENTIALS: Command = Command {
 async fn credentials(cx: Cx, p: Parsed) -> Result<(), Error> {
     if p.args.len() != 1 {
         let args = p.args.join(" ");
+        cx.out(&crate::programs::kubectl::help_of(&p.path)).await;
         return Err(Error::plain(format!("unexpected args: [{args}]")));
     }
     let name = p.args[0].clone();
@@ -174,11 +191,64 @@ async fn credentials(cx: Cx, p: Parsed) -> Result<(), Error> {
     } else if p.changed("username") {
         after.remove_field(kubeconfig::USERS, &name, "token");
     }
+    let user = after.sections[kubeconfig::USERS].get_mut(&name);
+    if let Some(user) = user.and_then(Value::as_object_mut) {
+        programs(user, &p);
+    }
     file(&cx, &mut after, kubeconfig::USERS, &name, &p, "client-certificate")?;
     file(&cx, &mut after, kubeconfig::USERS, &name, &p, "client-key")?;
     files.save(&cx.proc, &before, &after)?;
     cx.out(&format!("User {} set.\n", quote(&name))).await;
     Ok(())
+}
+
+/// Takes over what names a program, or another way, that shows who one is.
+fn programs(user: &mut serde_json::Map<String, Value>, p: &Parsed) {
+    use serde_json::json;
+    // What was there, without what is to go, and with what is set.
+    let pairs = |flag: &str| {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (text.trim_end_matches('-').to_owned(), None),
+        };
+        p.list(flag).iter().map(pair).collect::<Vec<_>>()
+    };
+    if p.changed("auth-provider") || p.changed("auth-provider-arg") {
+        let provider = user.entry("auth-provider").or_insert_with(|| json!({"config": {}}));
+        if p.changed("auth-provider") {
+            provider["name"] = p.str("auth-provider").into();
+        }
+        for (key, value) in pairs("auth-provider-arg") {
+            if let Some(config) = provider["config"].as_object_mut() {
+                match value {
+                    Some(value) => drop(config.insert(key, value.into())),
+                    None => drop(config.remove(&key)),
+                }
+            }
+        }
+    }
+    if p.changed("exec-command") {
+        let new = || json!({"provideClusterInfo": false});
+        let exec = user.entry("exec").or_insert_with(new);
+        exec["command"] = p.str("exec-command").into();
+    }
+    let Some(exec) = user.get_mut("exec") else { return };
+    let texts = [("exec-api-version", "apiVersion"), ("exec-interactive-mode", "interactiveMode")];
+    for (flag, field) in texts.iter().filter(|(flag, _)| p.changed(flag)) {
+        exec[*field] = p.str(flag).into();
+    }
+    if p.changed("exec-arg") {
+        exec["args"] = json!(p.list("exec-arg"));
+    }
+    if p.changed("exec-provide-cluster-info") {
+        exec["provideClusterInfo"] = p.bool("exec-provide-cluster-info").into();
+    }
+    for (key, value) in pairs("exec-env") {
+        let mut env = exec["env"].as_array().cloned().unwrap_or_default();
+        env.retain(|var| var["name"] != key);
+        env.extend(value.map(|value| json!({"name": key, "value": value})));
+        exec["env"] = Value::Array(env);
+    }
 }
 
 /// Takes over text flags that were given; an empty one removes the field.

@@ -56,5 +56,14 @@ fn exactly(p: &Parsed, n: usize) -> Result<(), Error> {
         return Ok(());
     }
     let args = p.args.join(" ");
-    Err(Error::usage(&p.path, format_args!("Unexpected args: [{args}]")))
+    Err(Error::plain(format!("Unexpected args: [{args}]")))
+}
+
+/// Refuses all but `n` arguments, after the whole help.
+async fn exactly_or_help(cx: &Cx, p: &Parsed, n: usize) -> Result<(), Error> {
+    let wrong = exactly(p, n);
+    if wrong.is_err() {
+        cx.out(&crate::programs::kubectl::help_of(&p.path)).await;
+    }
+    wrong
 }

@@ -1,6 +1,6 @@
 //! `kubectl config set | unset`: single properties by path.
 
-use super::{exactly, load};
+use super::{exactly_or_help, load};
 use crate::{
     api::{base64, gofmt::quote},
     programs::kubectl::{
@@ -27,7 +27,7 @@ pub(super) static SET: Command = Command {
 };
 
 async fn set(cx: Cx, p: Parsed) -> Result<(), Error> {
-    exactly(&p, 2)?;
+    exactly_or_help(&cx, &p, 2).await?;
     let (path, value) = (&p.args[0], &p.args[1]);
     if value.is_empty() {
         return Err(Error::plain("you cannot use set to unset a property"));
@@ -74,7 +74,7 @@ pub(super) static UNSET: Command = Command {
 };
 
 async fn unset(cx: Cx, p: Parsed) -> Result<(), Error> {
-    exactly(&p, 1)?;
+    exactly_or_help(&cx, &p, 1).await?;
     let path = &p.args[0];
     if path.is_empty() {
         return Err(Error::plain("you must specify a property"));
@@ -114,10 +114,7 @@ fn place(config: &Config, path: &str) -> Result<Place, Error> {
     let (head, rest) = path.split_once('.').unwrap_or((path, ""));
     let section = ["clusters", "contexts", "users"].iter().position(|s| *s == head);
     let Some(section) = section else {
-        return Err(Error::plain(format!(
-            "unable to locate path {} under the kubeconfig",
-            quote(head)
-        )));
+        return Err(Error::plain(format!("unable to parse {path} after [] at api.Config")));
     };
     if rest.is_empty() {
         return Ok(Place::Section(section));

@@ -22,7 +22,8 @@ pub(super) static VIEW: Command = Command {
             Flag::bool("minify", false, "Only what the context in force uses."),
             Flag::bool("raw", false, "Show secrets too."),
         ],
-        output::FLAGS,
+        &[Flag::str("output", "yaml", output::USAGE).short("o")],
+        output::FLAGS_BUT_OUTPUT,
     ],
     run: Some(|cx, p| Box::pin(run(cx, p))),
     ..Command::EMPTY
@@ -37,11 +38,6 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if p.changed("merge") && !p.bool("merge") && !files.explicit {
         return Err(Error::plain("if merge==false a precise file must be specified"));
     }
-    if files.explicit && !p.bool("merge") | !p.changed("merge") && !cx.proc.exists(&files.paths[0])
-    {
-        let path = &files.paths[0];
-        return Err(Error::plain(format!("open {path}: no such file or directory")));
-    }
     let (_, mut config) = load(&cx, &p)?;
     if p.bool("minify") {
         if !p.str("context").is_empty() {
@@ -55,6 +51,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         config.redact();
     }
     let mut printer = output::Printer::new(&cx, &p, "yaml", "")?;
+    printer.typed(true);
     cx.out(&printer.one(&config.to_value())?).await;
     Ok(())
 }

@@ -8,13 +8,36 @@ use crate::{
     programs::kubectl::{
         Cx, Error,
         flags::{Command, Flag, Parsed},
-        write,
+        valid, write,
     },
 };
 
+/// `--append-hash`.
+pub(super) const APPEND_HASH: Flag =
+    Flag::bool("append-hash", false, "Put a hash of the content behind the name.");
+
+/// The hash that `--append-hash` puts behind a name. Models `kubectl/pkg/util/hash`.
+pub(super) fn hashed(p: &Parsed, mut object: Value) -> Value {
+    if !p.bool("append-hash") {
+        return object;
+    }
+    let field = |key: &str| object.get(key).cloned();
+    let name = object["metadata"]["name"].as_str().unwrap_or("").to_owned();
+    let data = field("data").unwrap_or_else(|| json!({}));
+    let mut what = json!({"kind": object["kind"], "name": name, "data": data});
+    if object["kind"] == "Secret" {
+        what["type"] = field("type").unwrap_or_else(|| "".into());
+    } else if let Some(binary) = field("binaryData") {
+        what["binaryData"] = binary;
+    }
+    let hash = crate::programs::kubectl::kustomize::name_hash(&what);
+    object["metadata"]["name"] = format!("{name}-{hash}").into();
+    object
+}
+
 /// `--from-file`, `--from-literal`, `--from-env-file`.
 pub(super) const FROM: &[Flag] = &[
-    Flag::bool("append-hash", false, "Put a hash of the content behind the name. Not simulated."),
+    APPEND_HASH,
     Flag::slice("from-env-file", "Files of lines key=value."),
     Flag::slice(
         "from-file",
@@ -42,7 +65,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let what = format!("Data for ConfigMap {}", quote(&name));
     let mut data = Map::new();
     let mut binary = Map::new();
-    for (key, bytes) in read(&cx, &p, "ConfigMap", &what)? {
+    for (key, bytes) in read(&cx, &p, "ConfigMap", &what).await? {
         match String::from_utf8(bytes) {
             Ok(text) => data.insert(key, text.into()),
             Err(e) => binary.insert(key, base64::encode(e.as_bytes()).into()),
@@ -55,19 +78,17 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     if !binary.is_empty() {
         object["binaryData"] = Value::Object(binary);
     }
+    let object = hashed(&p, object);
     finish(cx, p, object, "failed to create configmap").await
 }
 
 /// Keys and contents that the `--from-…` flags name.
-pub(super) fn read(
+pub(super) async fn read(
     cx: &Cx,
     p: &Parsed,
     kind: &str,
     what: &str,
 ) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    if p.bool("append-hash") {
-        return Err(Error::plain("--append-hash is not simulated in this sandbox"));
-    }
     let (files, literals, envs) =
         (p.list("from-file"), p.list("from-literal"), p.list("from-env-file"));
     if !envs.is_empty() && !(files.is_empty() && literals.is_empty()) {
@@ -97,6 +118,9 @@ pub(super) fn read(
     for source in files {
         let (key, path) = match source.split_once('=') {
             None => (None, source.as_str()),
+            Some((_, path)) if path.contains('=') => {
+                return Err(Error::plain("key names or file paths cannot contain '='"));
+            }
             Some(("", _)) => {
                 return Err(Error::plain(format!(
                     "key name for file path {} missing",
@@ -122,16 +146,17 @@ pub(super) fn read(
                 }
             }
         } else {
-            let bytes = content(cx, path)?;
+            let bytes =
+                if path == "/dev/stdin" { cx.proc.read_to_end().await } else { content(cx, path)? };
             let own = path.rsplit('/').next().unwrap_or(path);
             add(key.unwrap_or(own).to_owned(), bytes)?;
         }
     }
     for literal in literals {
-        let (key, value) = literal.split_once('=').ok_or_else(|| {
-            Error::plain(format!("invalid literal source {literal}, expected key=value"))
-        })?;
-        let value = value.trim_matches('\'').trim_matches('"');
+        let (key, value) =
+            literal.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+                Error::plain(format!("invalid literal source {literal}, expected key=value"))
+            })?;
         add(key.to_owned(), value.as_bytes().to_vec())?;
     }
     for path in envs {
@@ -141,10 +166,12 @@ pub(super) fn read(
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            match line.split_once('=') {
-                Some((key, value)) => add(key.to_owned(), value.as_bytes().to_vec())?,
-                None => add(line.to_owned(), cx.proc.env(line).unwrap_or_default().into_bytes())?,
-            }
+            let (key, value) = match line.split_once('=') {
+                Some((key, value)) => (key, value.to_owned()),
+                None => (line, cx.proc.env(line).unwrap_or_default()),
+            };
+            valid::env_key(key).map_err(Error::Plain)?;
+            add(key.to_owned(), value.into_bytes())?;
         }
     }
     Ok(found)

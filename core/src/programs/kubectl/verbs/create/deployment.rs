@@ -20,7 +20,7 @@ pub(super) static COMMAND: Command = Command {
                kubectl create deployment web --image=busybox --replicas=3 -- date",
     flags: &[
         &[
-            Flag::slice("image", "The containers' images."),
+            Flag::slice("image", "The containers' images.").required(),
             Flag::int32("port", "-1", "The port that the container listens on."),
             Flag::int32("replicas", "1", "How many pods.").short("r"),
         ],
@@ -32,9 +32,6 @@ pub(super) static COMMAND: Command = Command {
 };
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
-    if !p.changed("image") {
-        return Err(Error::plain("required flag(s) \"image\" not set"));
-    }
     let (name, command) = with_command(&p)?;
     let images = p.list("image");
     if images.len() > 1 && !command.is_empty() {
@@ -42,7 +39,8 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
     let mut containers: Vec<Value> = Vec::new();
     for image in images {
-        let mut container = json!({"name": container_name(image), "image": image, "resources": {}});
+        let mut container =
+            json!({"name": container_name(&cx, image), "image": image, "resources": {}});
         if !command.is_empty() {
             container["command"] = json!(command);
         }
@@ -68,15 +66,14 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     finish(cx, p, object, "failed to create deployment").await
 }
 
-/// A container's name from its image: the last part of the path, without tag and digest, as far as
-/// it can be a name.
-fn container_name(image: &str) -> String {
+/// A container's name from its image: the last part of the path, without tag and digest. What can't
+/// stand in a name is replaced, and then something by chance added.
+fn container_name(cx: &Cx, image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     let last = last.split([':', '@']).next().unwrap_or(last);
-    let name: String = last
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
-    name.trim_matches('-').to_owned()
+    if !last.contains(['_', '.']) {
+        return last.to_owned();
+    }
+    let suffix = crate::api::names::random_suffix(cx.proc.sim(), 5);
+    format!("{}-{suffix}", last.replace(['_', '.'], "-"))
 }

@@ -78,7 +78,7 @@ async fn from_cronjob(cx: Cx, p: Parsed, name: &str) -> Result<(), Error> {
         "metadata": {"name": name, "annotations": annotations, "ownerReferences": [{
             "apiVersion": "batch/v1", "kind": "CronJob", "name": owner["metadata"]["name"],
             "uid": owner["metadata"]["uid"], "controller": true}]},
-        "spec": template["spec"]});
+        "spec": template["spec"], "status": {}});
     if let Some(labels) = template["metadata"].get("labels") {
         object["metadata"]["labels"] = labels.clone();
     }
@@ -95,9 +95,9 @@ pub(super) static CRONJOB: Command = Command {
                kubectl create cronjob tick --image=busybox --schedule=@hourly -- date",
     flags: &[
         &[
-            Flag::str("image", "", "The container's image."),
+            Flag::str("image", "", "The container's image.").required(),
             Flag::str("restart", "", "The pods' restart policy: OnFailure (the default) or Never."),
-            Flag::str("schedule", "", "When, in cron's form."),
+            Flag::str("schedule", "", "When, in cron's form.").required(),
         ],
         SHARED,
         write::OUTPUT,
@@ -107,15 +107,6 @@ pub(super) static CRONJOB: Command = Command {
 };
 
 async fn cronjob(cx: Cx, p: Parsed) -> Result<(), Error> {
-    let missing: Vec<String> = ["image", "schedule"]
-        .into_iter()
-        .filter(|f| !p.changed(f))
-        .map(|f| format!("\"{f}\""))
-        .collect();
-    if !missing.is_empty() {
-        let text = format!("required flag(s) {} not set", missing.join(", "));
-        return Err(Error::plain(text));
-    }
     let (name, command) = with_command(&p)?;
     let restart = if p.str("restart").is_empty() { "OnFailure" } else { p.str("restart") };
     let spec = pod(&name, p.str("image"), &command, restart);

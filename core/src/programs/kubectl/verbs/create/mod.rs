@@ -8,6 +8,7 @@ mod job;
 mod namespace;
 mod rbac;
 mod rules;
+pub use rules::label_selector;
 mod secret;
 mod service;
 mod serviceaccount;
@@ -39,6 +40,7 @@ pub static COMMAND: Command = Command {
             Flag::bool("edit", false, "Open what files hold in an editor before it is created."),
             write::field_manager("kubectl-create"),
             Flag::str("raw", "", "A path to send POST to, as it is."),
+            write::RECORD,
             write::SAVE_CONFIG,
             Flag::str("selector", "", "Only objects with these labels.").short("l"),
             write::VALIDATE,
@@ -75,12 +77,12 @@ const SHARED: &[Flag] =
     &[write::DRY_RUN, write::field_manager("kubectl-create"), write::SAVE_CONFIG, write::VALIDATE];
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
-    if !manifest::given(&p) {
-        return Err(Error::plain("must specify one of -f and -k"));
-    }
     if !p.args.is_empty() {
         let args = p.args.join(" ");
         return Err(Error::usage(&p.path, format_args!("Unexpected args: [{args}]")));
+    }
+    if !manifest::given(&p) {
+        return Err(Error::plain("must specify one of -f and -k"));
     }
     let dry_run = DryRun::of(&cx, &p).await?;
     let validation = write::validation(&p)?;
@@ -105,6 +107,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             continue;
         }
         count += 1;
+        write::record(&p, &mut object);
         if p.bool("save-config") {
             write::note_last_applied(&mut object);
         }
@@ -182,7 +185,7 @@ async fn finish(cx: Cx, p: Parsed, mut object: Value, wrap: &str) -> Result<(), 
     let dry_run = DryRun::of(&cx, &p).await?;
     let validation = write::validation(&p)?;
     if p.bool("save-config") {
-        write::note_last_applied(&mut object);
+        write::note_typed(&mut object);
     }
     let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or("").to_owned();
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("").to_owned();
@@ -234,11 +237,7 @@ fn pairs(items: &[String]) -> Result<Map<String, Value>, Error> {
 fn with_command(p: &Parsed) -> Result<(String, Vec<String>), Error> {
     let before = p.dash.unwrap_or(p.args.len());
     match p.args.get(..before) {
-        Some([name]) => Ok((name.clone(), p.args[before..].to_vec())),
-        Some([name, rest @ ..]) if p.dash.is_none() => {
-            let _ = rest;
-            Ok((name.clone(), p.args[1..].to_vec()))
-        }
+        Some([name]) => Ok((name.clone(), p.args.get(before..).unwrap_or_default().to_vec())),
         _ => Err(Error::usage(&p.path, format_args!("exactly one NAME is required, got {before}"))),
     }
 }

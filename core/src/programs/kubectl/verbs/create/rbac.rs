@@ -20,7 +20,8 @@ const RULE: &[Flag] = &[
 ];
 
 const CLUSTER_RULE: &[Flag] = &[
-    Flag::slice("aggregation-rule", "Labels of the roles that this one is the sum of: key=value."),
+    Flag::slice("aggregation-rule", "Labels of the roles that this one is the sum of: key=value.")
+        .default(""),
     Flag::slice("non-resource-url", "Paths of the server that the rule is about."),
 ];
 
@@ -193,7 +194,8 @@ fn name_as_server(
     target: &mut Target,
 ) -> Result<(), Error> {
     let conn = cx.connect(p, 5)?;
-    let known = resources::kind_for(&conn, word);
+    // What is not known is told without an introduction, other than elsewhere.
+    let known = resources::kind_for(&conn, word).map_err(|e| Error::Bare(e.message()));
     if let Ok(kind) = &known {
         target.group = kind.group.to_string();
         target.resource = kind.plural.to_string();
@@ -292,7 +294,12 @@ pub(super) static CLUSTERROLEBINDING: Command = Command {
     short: "Give a cluster role to somebody everywhere",
     examples: "# jane may do everything\n\
                kubectl create clusterrolebinding rb --clusterrole=cluster-admin --user=jane",
-    flags: &[&[Flag::str("clusterrole", "", "The cluster role.")], SUBJECTS, SHARED, write::OUTPUT],
+    flags: &[
+        &[Flag::str("clusterrole", "", "The cluster role.").required()],
+        SUBJECTS,
+        SHARED,
+        write::OUTPUT,
+    ],
     run: Some(|cx, p| Box::pin(binding(cx, p, "ClusterRoleBinding"))),
     ..Command::EMPTY
 };
@@ -324,9 +331,9 @@ async fn binding(cx: Cx, p: Parsed, kind: &str) -> Result<(), Error> {
         }
     }
     for account in p.list("serviceaccount") {
-        let Some((namespace, name)) =
-            account.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty())
-        else {
+        let parts = account.split_once(':');
+        let whole = |(a, b): &(&str, &str)| !a.is_empty() && !b.is_empty() && !b.contains(':');
+        let Some((namespace, name)) = parts.filter(whole) else {
             return Err(Error::plain("serviceaccount must be <namespace>:<name>"));
         };
         subjects.push(json!({"kind": "ServiceAccount", "name": name, "namespace": namespace}));

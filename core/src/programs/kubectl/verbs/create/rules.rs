@@ -1,10 +1,11 @@
 //! `kubectl create ingress | poddisruptionbudget | priorityclass | quota`.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 use serde_json::{Map, Value, json};
 
 use super::{SHARED, finish, name, pairs};
 use crate::{
-    api::gofmt::quote,
+    api::{gofmt::quote, quantity, selector::Selector},
     programs::kubectl::{
         Cx, Error,
         flags::{Command, Flag, Parsed},
@@ -32,24 +33,28 @@ pub(super) static QUOTA: Command = Command {
     ..Command::EMPTY
 };
 
-fn split(text: &str) -> Vec<String> {
-    text.split(',').filter(|s| !s.is_empty()).map(String::from).collect()
-}
-
 async fn quota(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
     let mut spec = Map::new();
-    let hard = split(p.str("hard"));
-    if let Some(wrong) = hard.iter().find(|item| item.split('=').count() != 2) {
-        let text = format!("Invalid argument syntax {wrong}, expected <resource>=<value>");
-        return Err(Error::plain(text));
+    let mut hard = Map::new();
+    for item in p.str("hard").split(',').filter(|_| !p.str("hard").is_empty()) {
+        let parts: Vec<&str> = item.split('=').collect();
+        let [resource, amount] = parts.as_slice() else {
+            let text = format!("Invalid argument syntax {item}, expected <resource>=<value>");
+            return Err(Error::plain(text));
+        };
+        let amount = quantity::canonical(amount).map_err(Error::plain)?;
+        hard.insert((*resource).to_owned(), amount.into());
     }
-    let hard = pairs(&hard)?;
     if !hard.is_empty() {
         spec.insert("hard".into(), Value::Object(hard));
     }
     if !p.str("scopes").is_empty() {
-        spec.insert("scopes".into(), json!(split(p.str("scopes"))));
+        let scopes: Vec<&str> = p.str("scopes").split(',').collect();
+        if scopes.contains(&"") {
+            return Err(Error::plain("invalid resource quota scope \"\""));
+        }
+        spec.insert("scopes".into(), json!(scopes));
     }
     let object = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name},
         "spec": spec, "status": {}});
@@ -130,11 +135,17 @@ async fn pdb(cx: Cx, p: Parsed) -> Result<(), Error> {
             return Err(Error::plain("min-available and max-unavailable cannot be both specified"));
         }
     };
-    let labels = pairs(&split(p.str("selector")))?;
+    for (flag, text) in [("min-available", min), ("max-unavailable", max)] {
+        let digits = text.strip_suffix('%').unwrap_or(text);
+        if !text.is_empty() && (digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())) {
+            return Err(Error::plain(format!("invalid format specified for {flag}")));
+        }
+    }
+    let selector = label_selector(p.str("selector"))?;
     let status = json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0,
         "expectedPods": 0});
     let object = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-        "metadata": {"name": name}, "spec": {field: value, "selector": {"matchLabels": labels}},
+        "metadata": {"name": name}, "spec": {field: value, "selector": selector},
         "status": status});
     finish(cx, p, object, "failed to create poddisruptionbudgets").await
 }
@@ -161,66 +172,140 @@ pub(super) static INGRESS: Command = Command {
     ..Command::EMPTY
 };
 
-fn backend(text: &str) -> Option<Value> {
-    let (service, port) = text.split_once(':')?;
-    let port = match port.parse::<u16>() {
+/// What `--selector` says as a field. Models `metav1.ParseToLabelSelector`.
+pub fn label_selector(text: &str) -> Result<Value, Error> {
+    let selector = Selector::parse(text).map_err(|why| {
+        Error::plain(format!("couldn't parse the selector string {}: {why}", quote(text)))
+    })?;
+    let fields = selector.to_label_selector().map_err(Error::Plain)?;
+    let mut map = Map::new();
+    let expressions = fields.match_expressions.unwrap_or_default();
+    if !expressions.is_empty() {
+        let one = |e: LabelSelectorRequirement| match e.values {
+            None => json!({"key": e.key, "operator": e.operator}),
+            Some(values) => json!({"key": e.key, "operator": e.operator, "values": values}),
+        };
+        map.insert("matchExpressions".into(), expressions.into_iter().map(one).collect());
+    }
+    if let Some(labels) = fields.match_labels {
+        map.insert("matchLabels".into(), json!(labels));
+    }
+    Ok(Value::Object(map))
+}
+
+fn backend(text: &str) -> Value {
+    let mut parts = text.split(':');
+    let (service, port) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    let port = match port.parse::<i32>() {
         Ok(number) => json!({"number": number}),
         Err(_) => json!({"name": port}),
     };
-    Some(json!({"service": {"name": service, "port": port}}))
+    json!({"service": {"name": service, "port": port}})
+}
+
+/// Host, path, service and port of the beginning of a rule; `None` where it has no such form.
+fn rule_parts(rule: &str) -> Option<(&str, &str)> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let end = rule.find(|c: char| !(word(c) || "*-.".contains(c))).unwrap_or(rule.len());
+    let path = rule.get(end..).filter(|rest| rest.starts_with('/'))?;
+    // The path is as long as it can be.
+    path.match_indices('=').rev().find_map(|(at, _)| {
+        let (service, port) = path.get(at + 1..)?.split_once(':')?;
+        let part = |c: char| word(c) || c == '-';
+        let named = !service.is_empty() && service.chars().all(part) && port.starts_with(part);
+        named.then(|| (&rule[..end], &path[..at]))
+    })
+}
+
+fn check_ingress(p: &Parsed) -> Result<(), Error> {
+    if p.list("rule").is_empty() && p.str("default-backend").is_empty() {
+        return Err(Error::plain(
+            "not enough information provided: every ingress has to either specify a \
+             default-backend (which catches all traffic) or a list of rules (which catch specific \
+             paths)",
+        ));
+    }
+    if let Some(rule) = p.list("rule").iter().find(|rule| rule_parts(rule).is_none()) {
+        return Err(Error::plain(format!(
+            "rule {rule} is invalid and should be in format host/path=svcname:svcport[,tls[=secret]]"
+        )));
+    }
+    if let Some(bad) = p.list("annotation").iter().find(|text| !text.contains('=')) {
+        return Err(Error::plain(format!(
+            "annotation {bad} is invalid and should be in format key=[value]"
+        )));
+    }
+    let fallback = p.str("default-backend");
+    if !fallback.is_empty() && fallback.split(':').count() != 2 {
+        let text = "default-backend should be in format servicename:serviceport";
+        return Err(Error::plain(text));
+    }
+    Ok(())
+}
+
+/// Hosts with the secrets of their certificates, one entry a secret. Models `buildTLSRules`.
+fn tls(rules: &[String]) -> Vec<Value> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut out: Vec<Value> = Vec::new();
+    for rule in rules {
+        let parts: Vec<&str> = rule.split(',').collect();
+        let [_, extra] = parts.as_slice() else { continue };
+        let host = rule.split('/').next().unwrap_or("");
+        if seen.contains(&host) {
+            continue;
+        }
+        seen.push(host);
+        let secret = extra.split('=').nth(1).unwrap_or("");
+        let same = |item: &&mut Value| item["secretName"].as_str().unwrap_or("") == secret;
+        if let Some(hosts) = out.iter_mut().find(same).map(|item| &mut item["hosts"]) {
+            match hosts {
+                Value::Array(list) => list.push(host.into()),
+                other => *other = json!([host]),
+            }
+            continue;
+        }
+        let mut item = Map::new();
+        if !host.is_empty() {
+            item.insert("hosts".into(), json!([host]));
+        }
+        if !secret.is_empty() {
+            item.insert("secretName".into(), secret.into());
+        }
+        if !item.is_empty() {
+            out.push(Value::Object(item));
+        }
+    }
+    out
 }
 
 async fn ingress(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
-    if p.list("rule").is_empty() && p.str("default-backend").is_empty() {
-        return Err(Error::plain(
-            "not enough information provided: every ingress has to either \
-            specify a default-backend (which catches all traffic) or a list of rules (which catch \
-            specific paths)",
-        ));
-    }
+    check_ingress(&p)?;
     let mut spec = Map::new();
     if !p.str("class").is_empty() {
         spec.insert("ingressClassName".into(), p.str("class").into());
     }
-    if let Some(backend) = backend(p.str("default-backend")) {
-        spec.insert("defaultBackend".into(), backend);
+    if !p.str("default-backend").is_empty() {
+        spec.insert("defaultBackend".into(), backend(p.str("default-backend")));
     }
     let mut hosts: Vec<(String, Vec<Value>)> = Vec::new();
-    let mut tls: Vec<Value> = Vec::new();
     for rule in p.list("rule") {
-        let wrong = || {
-            Error::plain(format!(
-                "rule {rule} is invalid and should be in format host/path=svcname:svcport[,tls[=secret]]"
-            ))
-        };
-        let (main, extra) = rule.split_once(',').unwrap_or((rule, ""));
-        let (place, target) = main.split_once('=').ok_or_else(wrong)?;
-        let (host, path) = place.split_once('/').ok_or_else(wrong)?;
-        let backend = backend(target).ok_or_else(wrong)?;
+        let main = rule.split(',').next().unwrap_or("");
+        let (host, rest) = main.split_once('/').unwrap_or((main, ""));
+        let mut parts = rest.split('=');
+        let (path, target) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
         let (path, kind) = match path.strip_suffix('*') {
             Some(path) => (path, "Prefix"),
             None => (path, "Exact"),
         };
-        let entry = json!({"path": format!("/{path}"), "pathType": kind, "backend": backend});
+        let entry =
+            json!({"path": format!("/{path}"), "pathType": kind, "backend": backend(target)});
         match hosts.iter_mut().find(|(h, _)| h == host) {
             Some((_, paths)) => paths.push(entry),
             None => hosts.push((host.to_owned(), vec![entry])),
         }
-        if extra == "tls" || extra.starts_with("tls=") {
-            let secret = extra.strip_prefix("tls=").unwrap_or("");
-            let mut item = Map::new();
-            if !host.is_empty() {
-                item.insert("hosts".into(), json!([host]));
-            }
-            if !secret.is_empty() {
-                item.insert("secretName".into(), secret.into());
-            }
-            tls.push(Value::Object(item));
-        } else if !extra.is_empty() {
-            return Err(Error::plain(format!("rule {} is invalid", quote(rule))));
-        }
     }
+    let tls = tls(p.list("rule"));
     let rules: Vec<Value> = hosts
         .into_iter()
         .map(|(host, paths)| match host.as_str() {

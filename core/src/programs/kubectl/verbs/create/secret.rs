@@ -41,19 +41,42 @@ async fn generic(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
     let what = format!("Data for Secret {}", quote(&name));
     let mut data = Map::new();
-    for (key, bytes) in configmap::read(&cx, &p, "Secret", &what)? {
+    for (key, bytes) in configmap::read(&cx, &p, "Secret", &what).await? {
         data.insert(key, base64::encode(&bytes).into());
     }
     let kind = p.str("type").to_owned();
     create(cx, p, &name, data, &kind).await
 }
 
-/// Names with hashes are not made here.
-fn no_hash(p: &Parsed) -> Result<(), Error> {
-    match p.bool("append-hash") {
-        true => Err(Error::plain("--append-hash is not simulated in this sandbox")),
-        false => Ok(()),
+/// The first block of PEM that fits, as `tls.X509KeyPair` looks for it in what is a certificate or
+/// a key. Errors: in Go's words.
+fn pem_block(text: &str, what: &str, kind: &str) -> Result<(), Error> {
+    let blocks: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+        .filter(|name| text.contains(&format!("-----END {name}-----")))
+        .collect();
+    let fits = |name: &&str| match kind {
+        "key" => name.ends_with("PRIVATE KEY"),
+        kind => *name == kind,
+    };
+    if blocks.iter().any(fits) {
+        return Ok(());
     }
+    let wanted = if kind == "key" {
+        "PEM block with type ending in \"PRIVATE KEY\"".to_owned()
+    } else {
+        format!("{} PEM block", quote(kind))
+    };
+    Err(Error::plain(if blocks.is_empty() {
+        format!("tls: failed to find any PEM data in {what} input")
+    } else {
+        format!(
+            "tls: failed to find {wanted} in {what} input after skipping PEM blocks of the following \
+             types: [{}]",
+            blocks.join(" ")
+        )
+    }))
 }
 
 static TLS: Command = Command {
@@ -63,11 +86,7 @@ static TLS: Command = Command {
     examples: "# A certificate and its key\nkubectl create secret tls cert --cert=tls.crt --key=tls.key",
     flags: &[
         &[
-            Flag::bool(
-                "append-hash",
-                false,
-                "Put a hash of the content behind the name. Not simulated.",
-            ),
+            configmap::APPEND_HASH,
             Flag::str("cert", "", "The certificate's file, PEM."),
             Flag::str("key", "", "The key's file, PEM."),
         ],
@@ -80,18 +99,23 @@ static TLS: Command = Command {
 
 async fn tls(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
-    no_hash(&p)?;
     let mut data = Map::new();
     if p.str("key").is_empty() || p.str("cert").is_empty() {
         return Err(Error::plain("key and cert must be specified"));
     }
+    let mut texts = Vec::new();
     for (key, flag) in [("tls.crt", "cert"), ("tls.key", "key")] {
         let path = p.str(flag);
-        let bytes = cx
-            .proc
-            .read_file(path)
-            .map_err(|_| Error::plain(format!("open {path}: no such file or directory")))?;
+        let bytes = cx.proc.read_file(path).map_err(|_| {
+            let text = format!("Cannot read file {path}, open {path}: no such file or directory");
+            Error::plain(text)
+        })?;
+        texts.push(String::from_utf8_lossy(&bytes).into_owned());
         data.insert(key.into(), base64::encode(&bytes).into());
+    }
+    let inputs = [("certificate", "CERTIFICATE"), ("key", "key")];
+    for (text, (what, kind)) in texts.iter().zip(inputs) {
+        pem_block(text, what, kind)?;
     }
     create(cx, p, &name, data, "kubernetes.io/tls").await
 }
@@ -106,11 +130,7 @@ static REGISTRY: Command = Command {
                --docker-server=reg.example.com --docker-username=me --docker-password=pw",
     flags: &[
         &[
-            Flag::bool(
-                "append-hash",
-                false,
-                "Put a hash of the content behind the name. Not simulated.",
-            ),
+            configmap::APPEND_HASH,
             Flag::str("docker-email", "", "A mail address."),
             Flag::str("docker-password", "", "The password."),
             Flag::str("docker-server", "https://index.docker.io/v1/", "The registry's address."),
@@ -126,7 +146,6 @@ static REGISTRY: Command = Command {
 
 async fn registry(cx: Cx, p: Parsed) -> Result<(), Error> {
     let name = name(&p)?;
-    no_hash(&p)?;
     let (user, password) = (p.str("docker-username"), p.str("docker-password"));
     if !p.list("from-file").is_empty() {
         let what = format!("Data for Secret {}", quote(&name));
@@ -179,5 +198,6 @@ async fn create(
     if !kind.is_empty() {
         object["type"] = kind.into();
     }
+    let object = configmap::hashed(&p, object);
     finish(cx, p, object, "failed to create secret").await
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{SHARED, finish, name};
 use crate::programs::kubectl::{
     Cx, Error,
-    flags::{Command, Flag, Parsed, parse_port},
-    write,
+    flags::{Command, Flag, Parsed},
+    valid, write,
 };
 
 /// `kubectl create service`
@@ -63,20 +63,40 @@ static EXTERNALNAME: Command = Command {
     short: "Create a service that stands for a name outside",
     examples: "# db in the cluster is db.example.com\n\
                kubectl create service externalname db --external-name db.example.com",
-    flags: &[&[TCP, Flag::str("external-name", "", "The name outside.")], SHARED, write::OUTPUT],
+    flags: &[
+        &[TCP, Flag::str("external-name", "", "The name outside.").required()],
+        SHARED,
+        write::OUTPUT,
+    ],
     run: Some(|cx, p| Box::pin(run(cx, p, "ExternalName"))),
     ..Command::EMPTY
 };
 
+/// A port. Models `utilsnet.ParsePort` with zero allowed. Errors: Go's words.
+fn parse_unsigned_port(text: &str) -> Result<i64, Error> {
+    text.parse::<u16>().map(i64::from).map_err(|_| {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let why = if digits { "value out of range" } else { "invalid syntax" };
+        let text = crate::api::gofmt::quote(text);
+        Error::plain(format!("strconv.ParseUint: parsing {text}: {why}"))
+    })
+}
+
 fn ports(p: &Parsed) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for spec in p.list("tcp") {
-        let (port, target) = spec.split_once(':').unwrap_or((spec, spec));
-        let port = parse_port(port)?;
-        let target = match parse_port(target) {
-            Ok(number) => json!(number),
-            Err(_) if spec.contains(':') => json!(target),
-            Err(e) => return Err(e.into()),
+        let mut parts = spec.split(':');
+        let port = parse_unsigned_port(parts.next().unwrap_or(""))?;
+        let target = match parts.next().map(|text| (text, text.parse::<i64>())) {
+            None => json!(port),
+            Some((_, Ok(number))) if (1..=65_535).contains(&number) => json!(number),
+            Some((_, Ok(_))) => {
+                return Err(Error::plain("must be between 1 and 65535, inclusive"));
+            }
+            Some((text, Err(_))) => {
+                valid::port_name(text).map_err(Error::Plain)?;
+                json!(text)
+            }
         };
         let name = spec.replace(':', "-");
         let mut entry =
@@ -95,6 +115,10 @@ async fn run(cx: Cx, p: Parsed, kind: &str) -> Result<(), Error> {
     let headless = p.has("clusterip") && p.str("clusterip") == "None";
     if ports.is_empty() && !headless && kind != "ExternalName" {
         return Err(Error::plain("at least one tcp port specifier must be provided"));
+    }
+    if kind == "ExternalName" && !valid::is_subdomain(p.str("external-name")) {
+        let name = p.str("external-name");
+        return Err(Error::plain(format!("invalid service external name {name}")));
     }
     let labels = json!({"app": name});
     let mut spec = json!({"selector": labels, "type": kind});

@@ -125,9 +125,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             body
         }
         other => {
-            return Err(Error::plain(format!(
-                "unrecognized format: {other}, must be one of plaintext, plaintext-openapiv2"
-            )));
+            return Err(Error::plain(format!("unrecognized format: {other}")));
         }
     };
     cx.out(&text).await;

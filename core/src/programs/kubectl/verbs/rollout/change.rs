@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{SELECTOR, text, workloads};
+use super::{SELECTOR, workloads};
 use crate::{
     api::{gofmt::quote, patch},
     client::{PatchType, Subresource},
@@ -65,6 +65,14 @@ async fn run(cx: Cx, p: Parsed, change: Change, word: &str) -> Result<(), Error>
             continue;
         }
         let diff = patch::two_way(&thing.object, &new);
+        if diff.as_object().is_some_and(serde_json::Map::is_empty) {
+            errors.push(Error::plain(format!(
+                "failed to create patch for {}: if restart has already been triggered within the past \
+                 second, please wait before attempting to trigger another",
+                thing.name
+            )));
+            continue;
+        }
         let diff = (PatchType::Strategic, &diff);
         let result = conn.client.patch(thing.kind.id, thing.key(), diff, Subresource::Main);
         cx.warnings(&conn).await;
@@ -110,11 +118,6 @@ fn restart(cx: &Cx, thing: &Thing, object: &mut Value) -> Result<(), String> {
     let now = cx.proc.sim().now().to_timestamp().to_string();
     let now = format!("{}Z", now.split('.').next().unwrap_or("").trim_end_matches('Z'));
     let key = "kubectl.kubernetes.io/restartedAt";
-    if text(object, &["spec", "template", "metadata", "annotations", key]) == now {
-        return Err("if restart has already been triggered within the past second, please wait \
-                    before attempting to trigger another"
-            .into());
-    }
     if let Some(map) = write::map_at(object, &["spec", "template", "metadata", "annotations"]) {
         map.insert(key.into(), now.into());
     }

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-const CAUSE: &str = "kubernetes.io/change-cause";
+use crate::programs::kubectl::write::CHANGE_CAUSE as CAUSE;
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// One revision of a workload.
@@ -47,6 +47,15 @@ impl Revision {
                 map.insert(CAUSE.into(), self.cause.clone().into());
             }
         }
+        Self::described(template)
+    }
+
+    /// The same as a dry run of going back shows it: without the cause.
+    pub fn plain_text(&self) -> Result<String, Error> {
+        Self::described(self.template())
+    }
+
+    fn described(template: Value) -> Result<String, Error> {
         describe::template_text(template)
             .map_err(|e| Error::plain(format!("unable to parse history: {e}")))
     }
@@ -59,6 +68,16 @@ pub(super) fn of(conn: &Conn, thing: &Thing, missing: &str) -> Result<Vec<Revisi
         "DaemonSet" | "StatefulSet" => controller_revisions(conn, thing)?,
         _ => {
             let kind = quote(&group_kind(thing));
+            // What is no workload at all is turned away elsewhere.
+            let pods = ["apps", "batch", "extensions"].contains(&&*thing.kind.group)
+                || ["Pod", "ReplicationController"].contains(&&*thing.kind.kind);
+            if !pods {
+                let what = missing.split(' ').next().unwrap_or(missing);
+                let name = format!("{{{} {}}}", thing.kind.group, thing.kind.kind);
+                return Err(Error::plain(format!(
+                    "error retrieving {what} for {kind}, no visitor method exists for {name}"
+                )));
+            }
             return Err(Error::plain(format!("no {missing} has been implemented for {kind}")));
         }
     };

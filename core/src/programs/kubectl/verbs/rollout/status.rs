@@ -45,6 +45,10 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             p.int("revision")
         )));
     }
+    if p.duration("timeout") < 0 {
+        let text = "\"Timeout for context shall not be negative\"";
+        cx.err(&cx.klog('E', "until.go:159", text)).await;
+    }
     let conn = cx.connect(&p, 5)?;
     let (found, mut errors) = workloads(&cx, &conn, &p).await?;
     for thing in found {

@@ -97,7 +97,7 @@ fn undo(conn: &Conn, thing: &Thing, to: i64, dry_run: DryRun) -> Result<String, 
         })?
     };
     if dry_run == DryRun::Client {
-        let text = wanted.text()?;
+        let text = wanted.plain_text()?;
         return Ok(if deployment { text } else { format!("will roll back to {text}") });
     }
     if deployment && thing.object["spec"]["paused"] == true {

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{SHARED, divide, fits, objects, pod_spec, send};
+use super::{SHARED, fits, objects, pod_spec, send};
 use crate::programs::kubectl::{
     Conn, Cx, Error,
     flags::{Command, Complete, Flag, Parsed},
     manifest,
     resources::{self, Query},
-    things,
+    things, valid,
     write::{self, DryRun},
 };
 
@@ -54,7 +54,7 @@ struct Change {
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let dry_run = DryRun::of(&cx, &p).await?;
-    let (args, specs) = divide(&p.args);
+    let (args, specs) = divide_env(&p.args)?;
     if args.is_empty() && !manifest::given(&p) {
         return Err(Error::plain(
             "one or more resources must be specified as <resource> <name> or <resource>/<name>",
@@ -82,7 +82,13 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut errors = Vec::new();
     for thing in found {
         let mut new = thing.object.clone();
-        let spec = pod_spec(&thing, &mut new)?;
+        let spec = match pod_spec(&thing, &mut new) {
+            Ok(spec) => spec,
+            Err(e) => {
+                errors.push(e);
+                continue;
+            }
+        };
         if containers(&p, spec).is_empty() {
             let pattern = crate::api::gofmt::quote(p.str("containers"));
             let (kind, name) = (&thing.kind.kind, &thing.name);
@@ -93,8 +99,8 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             continue;
         }
         if let Err(e) = apply(&p, spec, &change) {
-            // Upstream ends the name with a line end of its own.
-            errors.push(Error::plain(format!("error: {}\n {}", thing.named(), e.message())));
+            let named = super::object_name(&thing);
+            errors.push(Error::plain(format!("error: {named} {}\n", e.message())));
             continue;
         }
         if p.bool("list") {
@@ -109,31 +115,49 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     Error::collect(errors)
 }
 
+/// Arguments that name objects, and those that change variables; a lone `-` is standard input.
+/// Models `SplitEnvironmentFromResources`.
+fn divide_env(args: &[String]) -> Result<(Vec<String>, Vec<String>), Error> {
+    let env = |arg: &String| {
+        arg.split_once('=').is_some_and(|(k, _)| !k.is_empty()) || arg.ends_with('-')
+    };
+    let first = args.iter().position(env).unwrap_or(args.len());
+    let (objects, changes) = args.split_at(first);
+    if !changes.iter().all(env) {
+        return Err(Error::plain(format!(
+            "all resources must be specified before environment changes: {}",
+            args.join(" ")
+        )));
+    }
+    Ok((objects.to_vec(), changes.to_vec()))
+}
+
 /// What the arguments, `--env` and, where one of them is `-`, standard input say.
 async fn changes(cx: &Cx, p: &Parsed, specs: &[String]) -> Result<Change, Error> {
     let mut change = Change { set: Vec::new(), remove: Vec::new() };
     for spec in p.list("env").iter().chain(specs) {
         if spec == "-" {
             let text = String::from_utf8_lossy(&cx.proc.read_to_end().await).into_owned();
-            for line in text.lines().filter(|l| !l.trim_start().starts_with('#')) {
+            for line in text.lines().map(|l| l.split('#').next().unwrap_or("")) {
                 if let Some((name, value)) = line.split_once('=') {
-                    change.set.push(json!({"name": name.trim(), "value": value}));
+                    change.set.push(json!({"name": name, "value": value}));
                 }
             }
             continue;
         }
         match (spec.split_once('='), spec.strip_suffix('-')) {
-            (Some((name, value)), _) if name.is_empty() || name.contains(' ') => {
-                return Err(Error::plain(format!(
-                    "{} is not a valid key name: a valid environment variable name must consist \
-                     only of printable ASCII characters other than '='",
-                    crate::api::gofmt::quote(&format!("{name}={value}"))
-                )));
+            (Some((name, value)), _) => {
+                valid::env_key(name).map_err(Error::Plain)?;
+                change.set.push(json!({"name": name, "value": value}));
             }
-            (Some((name, value)), _) => change.set.push(json!({"name": name, "value": value})),
             (None, Some(name)) => change.remove.push(name.to_owned()),
-            _ => return Err(Error::plain(format!("unknown argument: {spec}"))),
+            _ => return Err(Error::plain(format!("unknown environment variable: {spec}"))),
         }
+    }
+    if change.remove.iter().any(|name| change.set.iter().any(|var| var["name"] == *name)) {
+        return Err(Error::plain(
+            "can not both modify and remove the same environment variable in the same command",
+        ));
     }
     Ok(change)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{SHARED, divide, objects, pod_spec, send};
+use super::{RECORDING, SHARED, divide, objects, pod_spec, send};
 use crate::{
     api::gofmt::quote,
     programs::kubectl::{
@@ -22,7 +22,7 @@ pub(super) static COMMAND: Command = Command {
     examples: "# Another image for the container nginx\n\
                kubectl set image deployment/web nginx=nginx:1.26\n\n\
                # For all containers\nkubectl set image deployment/web *=nginx:1.26",
-    flags: &[SHARED, manifest::FLAGS, write::OUTPUT],
+    flags: &[SHARED, RECORDING, manifest::FLAGS, write::OUTPUT],
     run: Some(|cx, p| Box::pin(run(cx, p))),
     complete: Complete::Resources,
     ..Command::EMPTY
@@ -39,9 +39,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         images.push((name.to_owned(), image.to_owned()));
     }
     if args.is_empty() && !manifest::given(&p) {
-        return Err(Error::plain(
-            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
-        ));
+        return Err(Error::plain(crate::programs::kubectl::resources::MISSING));
     }
     let (place, found) = objects(&cx, &p, &args, dry_run).await?;
     if images.is_empty() {
@@ -56,13 +54,20 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut errors = Vec::new();
     for thing in found {
         let mut new = thing.object.clone();
-        let spec = pod_spec(&thing, &mut new)?;
+        let spec = match pod_spec(&thing, &mut new) {
+            Ok(spec) => spec,
+            Err(e) => {
+                errors.push(e);
+                continue;
+            }
+        };
         for (name, image) in &images {
             if !set(spec, name, image) {
                 let text = format!("error: unable to find container named {}", quote(name));
                 errors.push(Error::Plain(text));
             }
         }
+        write::record(&p, &mut new);
         let how = ("image updated", "failed to patch image update to pod template:", dry_run);
         errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }

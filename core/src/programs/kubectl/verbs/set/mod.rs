@@ -45,6 +45,9 @@ const BASIC: &[Flag] = &[
     Flag::bool("local", false, "Work on files only and ask no server."),
 ];
 
+/// Of those that note the command.
+const RECORDING: &[Flag] = &[write::RECORD];
+
 /// Flags of most subcommands.
 const SHARED: &[Flag] = &[
     Flag::bool("all", false, "All objects of the type in the namespace."),
@@ -129,8 +132,10 @@ fn pod_spec<'a>(thing: &Thing, object: &'a mut Value) -> Result<&'a mut Value, E
         | "Job"
         | "ReplicationController" => &["spec", "template", "spec"],
         kind => {
+            let named = object_name(thing);
+            let kind = format!("*{}.{kind}", thing.kind.version);
             return Err(Error::plain(format!(
-                "the object is not a pod or does not have a pod template: {kind}"
+                "error: {named} the object is not a pod or does not have a pod template: {kind}\n"
             )));
         }
     };
@@ -139,6 +144,11 @@ fn pod_spec<'a>(thing: &Thing, object: &'a mut Value) -> Result<&'a mut Value, E
         here = here.get_mut(*key).ok_or_else(|| Error::plain("the object has no pod template"))?;
     }
     Ok(here)
+}
+
+/// `deployments/web`. Models `resource.Info.ObjectName`.
+fn object_name(thing: &Thing) -> String {
+    format!("{}/{}", thing.kind.plural, thing.name)
 }
 
 /// Sends what changed and prints the message; nothing if nothing changed. `failed` introduces errors.
@@ -152,7 +162,9 @@ async fn send(
 ) -> Result<(), Error> {
     let (word, failed, dry_run) = how;
     let diff = patch::two_way(&thing.object, &new);
-    if diff.as_object().is_some_and(serde_json::Map::is_empty) {
+    // Not all of them look whether anything changed.
+    let looks = ["image", "env", "resource", "subject"].iter().any(|what| word.starts_with(what));
+    if looks && diff.as_object().is_some_and(serde_json::Map::is_empty) {
         return Ok(());
     }
     let mut object = new;

@@ -1,8 +1,8 @@
 //! `kubectl set selector`, `kubectl set serviceaccount`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{BASIC, objects, pod_spec, send};
+use super::{BASIC, RECORDING, objects, pod_spec, send};
 use crate::programs::kubectl::{
     Cx, Error,
     flags::{Command, Complete, Flag, Parsed},
@@ -17,7 +17,7 @@ pub(super) static SERVICEACCOUNT: Command = Command {
     usage: "serviceaccount (-f FILENAME | TYPE NAME) SERVICE_ACCOUNT",
     short: "Change the service account of a pod template",
     examples: "# The pods act as bot\nkubectl set serviceaccount deployment/web bot",
-    flags: &[BASIC, manifest::FLAGS, write::OUTPUT],
+    flags: &[BASIC, RECORDING, manifest::FLAGS, write::OUTPUT],
     run: Some(|cx, p| Box::pin(account(cx, p))),
     complete: Complete::Resources,
     ..Command::EMPTY
@@ -32,8 +32,15 @@ async fn account(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut errors = Vec::new();
     for thing in found {
         let mut new = thing.object.clone();
-        let spec = pod_spec(&thing, &mut new)?;
+        let spec = match pod_spec(&thing, &mut new) {
+            Ok(spec) => spec,
+            Err(e) => {
+                errors.push(e);
+                continue;
+            }
+        };
         spec["serviceAccountName"] = account.as_str().into();
+        write::record(&p, &mut new);
         let how = ("serviceaccount updated", "failed to patch ServiceAccountName", dry_run);
         errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }
@@ -52,6 +59,7 @@ pub(super) static SELECTOR: Command = Command {
         &[
             manifest::FILENAME,
             manifest::RECURSIVE,
+            write::RECORD,
             Flag::str("resource-version", "", "Change nothing unless this is the version now."),
         ],
         write::OUTPUT,
@@ -66,27 +74,40 @@ async fn selector(cx: Cx, p: Parsed) -> Result<(), Error> {
     let Some((expression, args)) = p.args.split_last() else {
         return Err(Error::plain("one selector is required"));
     };
-    let mut map = Map::new();
-    for pair in expression.split(',') {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Error::plain(format!("invalid selector: {expression}")))?;
-        map.insert(key.to_owned(), value.into());
-    }
+    let wanted = crate::programs::kubectl::verbs::create::label_selector(expression)?;
     let (place, found) = objects(&cx, &p, args, dry_run).await?;
     let mut errors = Vec::new();
     for thing in found {
         if thing.kind.kind != "Service" {
             return Err(Error::plain("setting a selector is only supported for Services"));
         }
+        if let Some(expressions) = wanted["matchExpressions"].as_array() {
+            let text: Vec<String> = expressions
+                .iter()
+                .map(|e| {
+                    let word = |key: &str| e[key].as_str().unwrap_or("");
+                    let values: Vec<&str> = e["values"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .collect();
+                    format!("{{{} {} [{}]}}", word("key"), word("operator"), values.join(" "))
+                })
+                .collect();
+            return Err(Error::plain(format!(
+                "match expression [{}] not supported on this object",
+                text.join(" ")
+            )));
+        }
         let version = p.str("resource-version");
         let now = thing.object["metadata"]["resourceVersion"].as_str().unwrap_or("");
         if !version.is_empty() && version != now {
-            let status = crate::api::Status::modified(&thing.kind, &thing.name);
-            return Err(Error::plain(format!("failed to patch selector {status}")));
+            return Err(crate::api::Status::modified(&thing.kind, &thing.name).into());
         }
         let mut new = thing.object.clone();
-        new["spec"]["selector"] = Value::Object(map.clone());
+        new["spec"]["selector"] = wanted["matchLabels"].clone();
+        write::record(&p, &mut new);
         let how = ("selector updated", "failed to patch selector", dry_run);
         errors.extend(send(&cx, &place, &p, &thing, new, how).await.err());
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{SHARED, fits, objects, pod_spec, send};
+use super::{RECORDING, SHARED, fits, objects, pod_spec, send};
 use crate::programs::kubectl::{
     Cx, Error,
     flags::{Command, Complete, Flag, Parsed},
@@ -29,6 +29,7 @@ pub(super) static COMMAND: Command = Command {
             Flag::str("requests", "", "What they need: cpu=100m,memory=64Mi; 0 removes one."),
         ],
         SHARED,
+        RECORDING,
         manifest::FLAGS,
         write::OUTPUT,
     ],
@@ -41,31 +42,12 @@ fn quantities(text: &str) -> Result<Map<String, Value>, Error> {
     let mut map = Map::new();
     for part in text.split(',').filter(|s| !s.is_empty()) {
         let (name, amount) = part.split_once('=').ok_or_else(|| {
-            Error::plain(format!(
-                "invalid argument syntax {}, expected <resource>=<value>",
-                crate::api::gofmt::quote(part)
-            ))
+            Error::plain(format!("invalid argument syntax {part}, expected <resource>=<value>"))
         })?;
-        if !good(amount) {
-            return Err(Error::plain(
-                "quantities must match the regular expression \
-                 '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-            ));
-        }
+        let amount = crate::api::quantity::canonical(amount).map_err(Error::plain)?;
         map.insert(name.to_owned(), amount.into());
     }
     Ok(map)
-}
-
-fn good(text: &str) -> bool {
-    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let suffixes =
-        ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    number.parse::<f64>().is_ok()
-        && (suffixes.contains(&suffix)
-            || suffix.strip_prefix(['e', 'E']).is_some_and(|e| e.parse::<i32>().is_ok()))
 }
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
@@ -81,19 +63,23 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut errors = Vec::new();
     for thing in found {
         let mut new = thing.object.clone();
-        let spec = pod_spec(&thing, &mut new)?;
+        let spec = match pod_spec(&thing, &mut new) {
+            Ok(spec) => spec,
+            Err(e) => {
+                errors.push(e);
+                continue;
+            }
+        };
+        let mut found = false;
         let list = spec.get_mut("containers").and_then(Value::as_array_mut);
         for container in list.into_iter().flatten() {
             let name = container["name"].as_str().unwrap_or("").to_owned();
             let fits = fits(p.str("containers"), &name);
+            found |= fits;
             for (field, amounts) in wanted.iter().filter(|_| fits) {
                 let Some(map) = write::map_at(container, &["resources", field]) else { continue };
                 for (resource, amount) in amounts {
-                    if amount == "0" {
-                        map.remove(resource);
-                    } else {
-                        map.insert(resource.clone(), amount.clone());
-                    }
+                    map.insert(resource.clone(), amount.clone());
                 }
                 if map.is_empty() {
                     if let Some(all) = write::map_at(container, &["resources"]) {
@@ -102,6 +88,12 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
                 }
             }
         }
+        if !found {
+            let text = format!("error: unable to find container named {}", p.str("containers"));
+            errors.push(Error::Plain(text));
+            continue;
+        }
+        write::record(&p, &mut new);
         let how = (
             "resource requirements updated",
             "failed to patch resources update to pod template",

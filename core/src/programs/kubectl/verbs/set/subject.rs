@@ -50,10 +50,9 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut errors = Vec::new();
     for thing in found {
         if !["RoleBinding", "ClusterRoleBinding"].contains(&&*thing.kind.kind) {
-            // Upstream ends the name with a line end of its own.
             errors.push(Error::plain(format!(
-                "error: {}\n setting subjects is only supported for RoleBinding/ClusterRoleBinding",
-                thing.named()
+                "error: {} setting subjects is only supported for RoleBinding/ClusterRoleBinding\n",
+                super::object_name(&thing)
             )));
             continue;
         }
