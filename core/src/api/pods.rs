@@ -2,7 +2,7 @@
 //!
 //! Models `pkg/controller/controller_utils.go` and `pkg/api/v1/pod/util.go`.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use k8s_openapi::{
     api::core::v1::{Pod, PodCondition, PodTemplateSpec},
@@ -54,6 +54,16 @@ pub fn ready_since(pod: &Pod) -> Option<Time> {
 /// Whether the pod has been ready for `min_ready`.
 pub fn is_available(pod: &Pod, min_ready: Duration, now: Time) -> bool {
     ready_since(pod).is_some_and(|since| min_ready.is_zero() || since + min_ready <= now)
+}
+
+/// How long until the next pod that is ready counts as available; `None` where none has to wait.
+pub fn next_available<'a>(
+    pods: impl IntoIterator<Item = &'a Rc<Pod>>,
+    min_ready: Duration,
+    now: Time,
+) -> Option<Duration> {
+    let since = pods.into_iter().filter_map(|p| ready_since(p));
+    since.map(|s| s + min_ready).filter(|t| *t > now).min().map(|t| t.since(now))
 }
 
 /// The node it is on; empty before it has one.

@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::services::{PortRules, Services, Table};
+use super::services::{Place, PortRules, Services, Table};
 use crate::{
     client::Client,
     fabric::{Endpoint, Flow, Origin, Rule, Site, Target, Verdict},
@@ -64,17 +64,19 @@ struct NodeRules {
 impl Rule for NodeRules {
     fn verdict(&self, flow: &Flow) -> Verdict {
         match &*self.source.borrow() {
-            Source::Live(services) => services.with(|table| self.ask(table, flow)),
-            Source::Frozen(table) => self.ask(table, flow),
+            Source::Live(services) => {
+                services.with(|table| self.ask(table, flow, &|| services.zone_of(&self.node)))
+            }
+            Source::Frozen(table) => self.ask(table, flow, &|| None),
         }
     }
 }
 
 impl NodeRules {
-    fn ask(&self, table: &Table, flow: &Flow) -> Verdict {
+    fn ask(&self, table: &Table, flow: &Flow, zone: &dyn Fn() -> Option<String>) -> Verdict {
         if let Some(rules) = table.cluster(flow.to, flow.proto) {
             let masquerade = flow.origin == Origin::Outside;
-            return self.send(rules, flow, rules.internal_local, masquerade);
+            return self.send(rules, flow, rules.internal_local, masquerade, zone);
         }
         let is_own = |site: Site| site.is_own(*flow.to.ip());
         let external = table.external(flow.to, flow.proto).or_else(|| {
@@ -84,12 +86,23 @@ impl NodeRules {
         let Some(rules) = external else { return Verdict::Pass };
         // What comes from the cluster itself is treated as if the policy were Cluster.
         let local = rules.external_local && flow.origin == Origin::Outside;
-        self.send(rules, flow, local, !local)
+        self.send(rules, flow, local, !local, zone)
     }
 
-    fn send(&self, rules: &PortRules, flow: &Flow, local: bool, masquerade: bool) -> Verdict {
-        let node = local.then_some(self.node.as_str());
-        match rules.choose(&self.sim, flow.from, node) {
+    fn send(
+        &self,
+        rules: &PortRules,
+        flow: &Flow,
+        local: bool,
+        masquerade: bool,
+        zone: &dyn Fn() -> Option<String>,
+    ) -> Verdict {
+        let zone = if rules.is_hinted() { zone() } else { None };
+        let place = match local {
+            true => Place::On(&self.node),
+            false => rules.near(&self.node, zone.as_deref()),
+        };
+        match rules.choose(&self.sim, flow.from, place) {
             Some(backend) => Verdict::Redirect(Target {
                 to: backend.to,
                 tally: Some(backend.tally.clone()),

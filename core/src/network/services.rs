@@ -15,12 +15,12 @@ use std::{
 };
 
 use k8s_openapi::api::{
-    core::v1::{Service, ServicePort, ServiceSpec},
+    core::v1::{Node, Service, ServicePort, ServiceSpec},
     discovery::v1::EndpointSlice,
 };
 
 use crate::{
-    api::{Object, Typed},
+    api::{Object, Typed, meta::label},
     client::{Client, IndexId, Subscription},
     fabric::{Proto, Tally},
     sim::{Sim, Time},
@@ -85,6 +85,22 @@ struct SliceRules {
     /// Indexes of those that are ready, and of those that serve while they terminate.
     ready: Vec<usize>,
     serving: Vec<usize>,
+    /// For which zones and nodes ready ones are hinted at, where all of them have such a hint.
+    zones: Option<BTreeSet<Rc<str>>>,
+    nodes: Option<BTreeSet<Rc<str>>>,
+}
+
+/// Which endpoints a connection may go to, by where it begins.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// All of them.
+    Anywhere,
+    /// Those on this node.
+    On(&'a str),
+    /// Those that are hinted at for this node.
+    NearNode(&'a str),
+    /// Those that are hinted at for this zone.
+    NearZone(&'a str),
 }
 
 /// An endpoint.
@@ -95,6 +111,20 @@ pub(super) struct Backend {
     pod: Rc<str>,
     ready: bool,
     terminating: bool,
+    zones: Vec<Rc<str>>,
+    nodes: Vec<Rc<str>>,
+}
+
+impl Backend {
+    fn is_for(&self, place: Place) -> bool {
+        let has = |list: &[Rc<str>], name: &str| list.iter().any(|n| &**n == name);
+        match place {
+            Place::Anywhere => true,
+            Place::On(node) => self.node.as_deref() == Some(node),
+            Place::NearNode(node) => has(&self.nodes, node),
+            Place::NearZone(zone) => has(&self.zones, zone),
+        }
+    }
 }
 
 /// What a line of a routing table says of an endpoint.
@@ -237,6 +267,12 @@ impl Services {
             .sum()
     }
 
+    /// The zone that a node is in, as its label says.
+    pub(super) fn zone_of(&self, node: &str) -> Option<String> {
+        let node = self.client.find::<Node>("", node)?;
+        label(&node.metadata, "topology.kubernetes.io/zone").map(str::to_string)
+    }
+
     pub(super) fn sim(&self) -> &Sim {
         self.client.sim()
     }
@@ -365,29 +401,51 @@ impl PortRules {
         self.ready > 0 || self.serving > 0
     }
 
-    /// Chooses an endpoint for a new connection: of all, or of one node's only.
+    /// Whether any endpoint says for what it is near.
+    pub fn is_hinted(&self) -> bool {
+        self.slices.iter().any(|s| s.zones.as_ref().is_some_and(|z| !z.is_empty()))
+    }
+
+    /// From where endpoints are to be used for a connection that begins on a node: near it, where
+    /// all of them say for what they are near. Models `topologyModeFromHints` of `pkg/proxy`.
+    pub fn near<'a>(&self, node: &'a str, zone: Option<&'a str>) -> Place<'a> {
+        let hinted = |of: fn(&SliceRules) -> &Option<BTreeSet<Rc<str>>>, name: &str| {
+            let filled = || self.slices.iter().filter(|s| !s.ready.is_empty());
+            filled().all(|s| of(s).is_some())
+                && filled().any(|s| of(s).as_ref().is_some_and(|names| names.contains(name)))
+        };
+        if hinted(|s| &s.nodes, node) {
+            return Place::NearNode(node);
+        }
+        match zone {
+            Some(zone) if hinted(|s| &s.zones, zone) => Place::NearZone(zone),
+            _ => Place::Anywhere,
+        }
+    }
+
+    /// Chooses an endpoint for a new connection, of those for a place.
     pub fn choose<'a>(
         &'a self,
         sim: &Sim,
         client: Ipv4Addr,
-        node: Option<&'a str>,
+        place: Place<'a>,
     ) -> Option<&'a Backend> {
         if let Some(timeout) = self.affinity {
             let known = self.sticky.borrow().get(&client).copied();
             if let Some((to, since)) = known
                 && sim.now().since(since) < timeout
-                && let Some(backend) = self.usable(node).find(|b| b.to == to)
+                && let Some(backend) = self.usable(place).find(|b| b.to == to)
             {
                 self.sticky.borrow_mut().insert(client, (to, sim.now()));
                 return Some(backend);
             }
         }
-        let backend = match node {
-            None => self.nth_of_all(sim),
-            Some(_) => {
-                let count = self.usable(node).count() as u64;
+        let backend = match place {
+            Place::Anywhere => self.nth_of_all(sim),
+            _ => {
+                let count = self.usable(place).count() as u64;
                 let index = (count > 0).then(|| sim.random(count) as usize)?;
-                self.usable(node).nth(index)
+                self.usable(place).nth(index)
             }
         }?;
         if self.affinity.is_some() {
@@ -410,10 +468,10 @@ impl PortRules {
         None
     }
 
-    /// Those that new connections go to: the ready ones, or while there is none (on that node, if
-    /// one is given) those that serve while they terminate.
-    fn usable<'a>(&'a self, node: Option<&'a str>) -> impl Iterator<Item = &'a Backend> {
-        let here = move |b: &&Backend| node.is_none_or(|node| b.node.as_deref() == Some(node));
+    /// Those that new connections go to: the ready ones, or while there is none (for that place)
+    /// those that serve while they terminate.
+    fn usable<'a>(&'a self, place: Place<'a>) -> impl Iterator<Item = &'a Backend> {
+        let here = move |b: &&Backend| b.is_for(place);
         let of = move |ready: bool| {
             let lists = self.slices.iter().flat_map(move |slice| {
                 let list = if ready { &slice.ready } else { &slice.serving };
@@ -446,6 +504,8 @@ impl SliceRules {
             backends: Vec::new(),
             ready: Vec::new(),
             serving: Vec::new(),
+            zones: Some(BTreeSet::new()),
+            nodes: Some(BTreeSet::new()),
         };
         let endpoints = slice.endpoints.iter().flatten().filter(|_| slice.address_type == "IPv4");
         for (endpoint, port) in endpoints.filter_map(|e| Some((e, port?))) {
@@ -457,8 +517,14 @@ impl SliceRules {
             let ready = conditions.ready.unwrap_or(true);
             let serving = conditions.serving.unwrap_or(ready);
             let place = rules.backends.len();
+            let hints = endpoint.hints.clone().unwrap_or_default();
+            let zones = hints.for_zones.into_iter().flatten().map(|z| z.name.into());
+            let nodes = hints.for_nodes.into_iter().flatten().map(|n| n.name.into());
+            let (zones, nodes): (Vec<Rc<str>>, Vec<Rc<str>>) = (zones.collect(), nodes.collect());
             if ready {
                 rules.ready.push(place);
+                gather(&mut rules.zones, &zones);
+                gather(&mut rules.nodes, &nodes);
             } else if serving && terminating {
                 rules.serving.push(place);
             }
@@ -470,9 +536,19 @@ impl SliceRules {
                 pod: pod.unwrap_or_default().into(),
                 ready,
                 terminating,
+                zones,
+                nodes,
             });
         }
         Rc::new(rules)
+    }
+}
+
+/// Adds an endpoint's hints to those of its slice; one without any makes them worthless.
+fn gather(all: &mut Option<BTreeSet<Rc<str>>>, own: &[Rc<str>]) {
+    match all {
+        Some(names) if !own.is_empty() => names.extend(own.iter().cloned()),
+        _ => *all = None,
     }
 }
 

@@ -30,7 +30,6 @@ use crate::{
         selector::Selector,
     },
     client::{Change, Client, DeleteOptions, EventType, IndexId, Op, Recorder},
-    sim::Time,
 };
 
 const NAME: &str = "daemonset-controller";
@@ -265,13 +264,6 @@ impl DaemonSets {
     }
 }
 
-/// How long until the next pod that is ready counts as available. A second pod of a node counts
-/// too: an update waits for it.
-fn next_available(pods: &ByNode, min_ready: Duration, now: Time) -> Option<Duration> {
-    let since = pods.values().flatten().filter_map(|p| pods::ready_since(p));
-    since.map(|s| s + min_ready).filter(|t| *t > now).min().map(|t| t.since(now))
-}
-
 impl Controller for DaemonSets {
     fn name(&self) -> &'static str {
         NAME
@@ -350,7 +342,8 @@ impl Controller for DaemonSets {
             all.any(|p| label(&p.metadata, history::HASH_LABEL) == hash)
         };
         history.clean_up(&old, spec.revision_history_limit.unwrap_or(10), in_use)?;
-        Ok(next_available(&pods, min_ready, self.client.sim().now()))
+        // A second pod of a node counts too: an update waits for it.
+        Ok(pods::next_available(pods.values().flatten(), min_ready, self.client.sim().now()))
     }
 
     fn is_throttled(&self) -> bool {

@@ -284,8 +284,7 @@ impl<T: Replicated> Replicas<T> {
         }
         let now = self.client.sim().now();
         let pods = self.listed((set as &dyn Object).uid(), "/r");
-        let since = pods.iter().filter_map(|p| pods::ready_since(p));
-        since.map(|s| s + min_ready).filter(|t| *t > now).min().map(|t| t.since(now))
+        pods::next_available(&pods, min_ready, now)
     }
 }
 

@@ -254,10 +254,14 @@ impl Controller for StatefulSets {
             self.pod_changed(pod, old, change.op, queue);
         } else if change.kind == PersistentVolumeClaim::ID {
             // `data-db-0`: whoever waits for the claim to go may go on.
-            let name = change.object.name();
-            let set = identity::parent_and_ordinal(name).and_then(|(rest, _)| rest.split_once('-'));
-            if let Some((_, set)) = set.filter(|_| change.op == Op::Deleted) {
-                queue.add_name(change.object.namespace(), set);
+            let ns = change.object.namespace();
+            let rest = identity::parent_and_ordinal(change.object.name()).map(|(rest, _)| rest);
+            let Some(rest) = rest.filter(|_| change.op == Op::Deleted) else { return };
+            for set in self.client.list::<StatefulSet>(Some(ns)) {
+                let name = (&*set as &dyn Object).name();
+                if rest.strip_suffix(name).is_some_and(|claim| claim.ends_with('-')) {
+                    queue.add_name(ns, name);
+                }
             }
         } else {
             queue.add_name(change.object.namespace(), change.object.name());
@@ -270,7 +274,7 @@ impl Controller for StatefulSets {
         let Ok(selector) = Selector::from_label_selector(Some(&spec.selector)) else {
             return Ok(None);
         };
-        let pods = self.claim_pods(&set, &selector)?;
+        let all = self.claim_pods(&set, &selector)?;
         let history = History {
             client: &self.client,
             index: self.revisions,
@@ -291,19 +295,20 @@ impl Controller for StatefulSets {
         let current = Self::current(&set, &update, &others);
         let min_ready = Duration::from_secs(spec.min_ready_seconds.unwrap_or(0).max(0) as u64);
         let cx = Cx { set: &set, current, update: &update, min_ready };
-        let (status, done) = self.work(&cx, spec, &pods);
+        let (status, done) = self.work(&cx, spec, &all);
         let waits = status.ready_replicas != status.available_replicas;
         let written = self.write_status(&set, status);
         done.and(written)?;
         let live = |r: &ControllerRevision| {
             let name = r.metadata.name.as_deref().unwrap_or_default();
             r.metadata.name == current.metadata.name
-                || pods.iter().any(|p| identity::revision(p) == name)
+                || all.iter().any(|p| identity::revision(p) == name)
         };
         let limit = spec.revision_history_limit.unwrap_or(10);
         if limit >= 0 {
             history.clean_up(&others, limit, live)?;
         }
-        Ok((waits && !min_ready.is_zero()).then_some(min_ready))
+        let now = self.client.sim().now();
+        Ok(if waits { pods::next_available(&all, min_ready, now) } else { None })
     }
 }
