@@ -7,13 +7,32 @@
 use std::{borrow::Cow, collections::BTreeSet, rc::Rc};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use k8s_openapi::{
     Resource,
     api::{
-        apps::v1::*, authentication::v1::*, authorization::v1::*,
-        autoscaling::v2::HorizontalPodAutoscaler, batch::v1::*, certificates::v1::*,
-        coordination::v1::*, core::v1::*, discovery::v1::*, networking::v1::*, policy::v1::*,
-        rbac::v1::*, scheduling::v1::*, storage::v1::*,
+        admissionregistration::v1::{
+            MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingWebhookConfiguration,
+            ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+            ValidatingWebhookConfiguration,
+        },
+        apps::v1::*,
+        authentication::v1::*,
+        authorization::v1::*,
+        autoscaling::v2::HorizontalPodAutoscaler,
+        batch::v1::*,
+        certificates::v1::*,
+        coordination::v1::*,
+        core::v1::*,
+        discovery::v1::*,
+        flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration},
+        networking::v1::*,
+        node::v1::RuntimeClass,
+        policy::v1::*,
+        rbac::v1::*,
+        resource::v1::{DeviceClass, ResourceClaim, ResourceClaimTemplate, ResourceSlice},
+        scheduling::v1::*,
+        storage::v1::*,
     },
 };
 use serde_json::Value;
@@ -52,6 +71,7 @@ pub struct Kind {
     pub categories: Vec<Cow<'static, str>>,
     /// Subresources that the API serves, as discovery names them (`status`, `scale`, `log` …).
     pub subresources: &'static [&'static str],
+    verbs: &'static [&'static str],
     /// Which kind its objects are stored as, where that is not this one.
     pub stored_as: Option<StoredAs>,
     decode: Decode,
@@ -82,18 +102,15 @@ impl Kind {
         self.stored_as.map_or(self.id, |s| s.kind)
     }
 
-    /// Whether its objects are kept; others are questions, which are only answered.
+    /// Whether its objects are kept; others are questions, which are only answered, or are worked out
+    /// whenever somebody asks.
     pub fn is_stored(&self) -> bool {
-        !QUESTIONS.contains(&self.id)
+        self.verbs().contains(&"update")
     }
 
     /// What can be done with its objects, as discovery names it.
     pub fn verbs(&self) -> &'static [&'static str] {
-        if self.is_stored() {
-            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-        } else {
-            &["create"]
-        }
+        self.verbs
     }
 
     /// Whether it is a custom resource's.
@@ -157,6 +174,7 @@ macro_rules! kinds {
                 namespaced: scope::$scope,
                 categories: vec![$(Cow::Borrowed($category)),*],
                 subresources: &[$($sub),*],
+                verbs: verbs_of(<$type as Typed>::ID),
                 stored_as: None,
                 decode: decode_typed::<$type>,
             }),*]
@@ -172,6 +190,8 @@ mod scope {
 
 // Type              plural                   short names  scope      categories subresources
 kinds! {
+    Binding               "bindings"               []       namespaced []      [];
+    ComponentStatus       "componentstatuses"      ["cs"]   cluster    []      [];
     ConfigMap             "configmaps"             ["cm"]     namespaced []      [];
     Endpoints             "endpoints"              ["ep"]     namespaced []      [];
     Event                 "events"                 ["ev"]     namespaced []      [];
@@ -188,8 +208,16 @@ kinds! {
     Secret                "secrets"                []         namespaced []      [];
     ServiceAccount        "serviceaccounts"        ["sa"]     namespaced []      ["token"];
     Service               "services"               ["svc"]    namespaced ["all"] ["proxy" "status"];
+    MutatingAdmissionPolicy "mutatingadmissionpolicies" [] cluster ["api-extensions"] [];
+    MutatingAdmissionPolicyBinding "mutatingadmissionpolicybindings" [] cluster ["api-extensions"] [];
+    MutatingWebhookConfiguration "mutatingwebhookconfigurations" [] cluster ["api-extensions"] [];
+    ValidatingAdmissionPolicy "validatingadmissionpolicies" [] cluster ["api-extensions"] ["status"];
+    ValidatingAdmissionPolicyBinding "validatingadmissionpolicybindings" [] cluster ["api-extensions"]
+        [];
+    ValidatingWebhookConfiguration "validatingwebhookconfigurations" [] cluster ["api-extensions"] [];
     CustomResourceDefinition "customresourcedefinitions" ["crd" "crds"] cluster ["api-extensions"]
         ["status"];
+    APIService            "apiservices"            []         cluster ["api-extensions"] ["status"];
     ControllerRevision    "controllerrevisions"    []         namespaced []      [];
     DaemonSet             "daemonsets"             ["ds"]     namespaced ["all"] ["status"];
     Deployment            "deployments"            ["deploy"] namespaced ["all"] ["scale" "status"];
@@ -207,27 +235,53 @@ kinds! {
     CertificateSigningRequest "certificatesigningrequests" ["csr"] cluster []    ["approval" "status"];
     Lease                 "leases"                 []         namespaced []      [];
     EndpointSlice         "endpointslices"         []         namespaced []      [];
+    FlowSchema            "flowschemas"            []         cluster    []      ["status"];
+    PriorityLevelConfiguration "prioritylevelconfigurations" [] cluster  []      ["status"];
     IngressClass          "ingressclasses"         []         cluster    []      [];
     Ingress               "ingresses"              ["ing"]    namespaced []      ["status"];
+    IPAddress             "ipaddresses"            ["ip"]     cluster    []      [];
     NetworkPolicy         "networkpolicies"        ["netpol"] namespaced []      [];
+    ServiceCIDR           "servicecidrs"           []         cluster    []      ["status"];
+    RuntimeClass          "runtimeclasses"         []         cluster    []      [];
     PodDisruptionBudget   "poddisruptionbudgets"   ["pdb"]    namespaced []      ["status"];
     ClusterRoleBinding    "clusterrolebindings"    []         cluster    []      [];
     ClusterRole           "clusterroles"           []         cluster    []      [];
     RoleBinding           "rolebindings"           []         namespaced []      [];
     Role                  "roles"                  []         namespaced []      [];
+    DeviceClass           "deviceclasses"          []         cluster    []      [];
+    ResourceClaim         "resourceclaims"         []         namespaced []      ["status"];
+    ResourceClaimTemplate "resourceclaimtemplates" []         namespaced []      [];
+    ResourceSlice         "resourceslices"         []         cluster    []      [];
     PriorityClass         "priorityclasses"        ["pc"]     cluster    []      [];
+    CSIDriver             "csidrivers"             []         cluster    []      [];
+    CSINode               "csinodes"               []         cluster    []      [];
+    CSIStorageCapacity    "csistoragecapacities"   []         namespaced []      [];
     StorageClass          "storageclasses"         ["sc"]     cluster    []      [];
+    VolumeAttachment      "volumeattachments"      []         cluster    []      ["status"];
+    VolumeAttributesClass "volumeattributesclasses" ["vac"]   cluster    []      [];
 }
 
-/// Kinds that are only created, and sent back with an answer.
-const QUESTIONS: &[KindId] = &[
-    SelfSubjectReview::ID,
-    TokenReview::ID,
-    LocalSubjectAccessReview::ID,
-    SelfSubjectAccessReview::ID,
-    SelfSubjectRulesReview::ID,
-    SubjectAccessReview::ID,
+/// What can be done with objects that are stored.
+const ALL_VERBS: &[&str] =
+    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// What can be done with kinds with which not everything can be done.
+const VERBS: &[(KindId, &[&str])] = &[
+    (Binding::ID, &["create"]),
+    (ComponentStatus::ID, &["get", "list"]),
+    (Namespace::ID, &["create", "delete", "get", "list", "patch", "update", "watch"]),
+    // Questions are only created, and sent back with an answer.
+    (LocalSubjectAccessReview::ID, &["create"]),
+    (SelfSubjectAccessReview::ID, &["create"]),
+    (SelfSubjectReview::ID, &["create"]),
+    (SelfSubjectRulesReview::ID, &["create"]),
+    (SubjectAccessReview::ID, &["create"]),
+    (TokenReview::ID, &["create"]),
 ];
+
+fn verbs_of(kind: KindId) -> &'static [&'static str] {
+    VERBS.iter().find(|(id, _)| *id == kind).map_or(ALL_VERBS, |(_, verbs)| verbs)
+}
 
 /// What a custom resource's kind is called, and what it has.
 #[allow(missing_docs)]
@@ -243,6 +297,9 @@ pub struct DynamicKind {
     pub subresources: &'static [&'static str],
     /// Which version of the kind is stored, where that is not this one.
     pub stored_as: Option<KindId>,
+    /// What can be done with objects that somebody else than a definition brings; `None` for custom
+    /// resources.
+    pub verbs: Option<&'static [&'static str]>,
 }
 
 /// The views of built-in kinds.
@@ -335,8 +392,9 @@ impl KindTable {
     /// Adds a custom resource's kind, or changes it, and returns its place: a definition that comes
     /// again finds its old one.
     pub fn add_dynamic(&mut self, kind: DynamicKind) -> KindId {
+        let builtin = builtin().len() + VIEWS.len();
         let same = |k: &Rc<Kind>| {
-            k.is_custom()
+            usize::from(k.id.0) >= builtin
                 && k.group == kind.group
                 && k.version == kind.version
                 && k.plural == kind.plural
@@ -354,8 +412,9 @@ impl KindTable {
             namespaced: kind.namespaced,
             categories: kind.categories,
             subresources: kind.subresources,
+            verbs: kind.verbs.unwrap_or(ALL_VERBS),
             stored_as: kind.stored_as.map(|kind| StoredAs { kind, conversion: versions::NONE }),
-            decode: decode_custom,
+            decode: if kind.verbs.is_some() { decode_dynamic } else { decode_custom },
         });
         self.gone.remove(&id);
         match self.kinds.get_mut(place) {

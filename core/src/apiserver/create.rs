@@ -99,6 +99,7 @@ impl ApiServer {
                 WriteError::Exists => Status::already_exists(&kind, &name),
                 WriteError::Changed => Status::modified(&kind, &name),
             })?;
+        strategy.stored(&scx, &*stored, None);
         if note {
             let said = said.map(|mut said| {
                 said.metadata_mut().uid.clone_from(&stored.metadata().uid);

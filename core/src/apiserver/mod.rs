@@ -10,6 +10,7 @@
 //! Models `staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go`.
 
 pub mod admission;
+pub mod aggregation;
 pub mod auth;
 pub mod connect;
 mod create;
@@ -138,6 +139,10 @@ pub(crate) struct Inner {
     counts: rest::Counts,
     fields: fields::Fields,
     customs: custom::Customs,
+    brought: aggregation::Brought,
+    at_work: RefCell<BTreeMap<&'static str, std::rc::Weak<()>>>,
+    watched_services: RefCell<std::collections::BTreeSet<(String, String)>>,
+    services: RefCell<Option<crate::store::Subscription>>,
     shared: RefCell<BTreeMap<std::any::TypeId, std::rc::Weak<dyn std::any::Any>>>,
 }
 
@@ -161,9 +166,14 @@ impl ApiServer {
             counts: Default::default(),
             fields: fields::Fields::default(),
             customs: custom::Customs::default(),
+            brought: aggregation::Brought::default(),
+            at_work: RefCell::default(),
+            watched_services: RefCell::default(),
+            services: RefCell::default(),
             shared: RefCell::default(),
         }));
         api.watch_definitions();
+        *api.0.services.borrow_mut() = Some(aggregation::watch(&api));
         api
     }
 

@@ -52,6 +52,10 @@ impl ApiServer {
     /// One object. Errors: NotFound.
     pub fn get(&self, kind: KindId, namespace: &str, name: &str) -> Result<ObjRef, Status> {
         self.count_request();
+        if let Some(all) = self.worked_out(kind, Some(namespace)) {
+            let found = all.into_iter().find(|o| o.name() == name && o.namespace() == namespace);
+            return found.ok_or_else(|| self.not_found(kind, name));
+        }
         let found = self.store().get(self.storage_of(kind), namespace, name);
         let found = found.ok_or_else(|| self.not_found(kind, name))?;
         self.convertible(kind)?;
@@ -67,6 +71,10 @@ impl ApiServer {
         options: &ListOptions,
     ) -> Result<Vec<ObjRef>, Status> {
         self.count_request();
+        if let Some(mut all) = self.worked_out(kind, namespace) {
+            all.retain(|o| self.selects(options, &**o));
+            return Ok(all);
+        }
         let stored = self.storage_of(kind);
         let options = &self.stored_fields(kind, options)?;
         if let (Some(name), Some(ns)) = (options.fields.required("metadata.name"), namespace) {

@@ -241,7 +241,9 @@ impl ApiServer {
         }
         let did = if sub == Subresource::Status { Did::Status } else { Did::Changed };
         let stored = self.store().update(old, new, cx.by(did));
-        stored.map_err(|error| changed(kind, old.name(), error))
+        let stored = stored.map_err(|error| changed(kind, old.name(), error))?;
+        strategy.stored(&scx, &*stored, Some(&**old));
+        Ok(stored)
     }
 
     fn check_update(

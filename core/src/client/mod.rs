@@ -582,10 +582,16 @@ impl Client {
         self.api.authority()
     }
 
+    /// Says that a component of the cluster works, as long as somebody holds the answer.
+    pub fn announce(&self, component: &'static str) -> Rc<()> {
+        self.api.announce(component)
+    }
+
     /// Puts back the roles and bindings that every cluster has, as the API server does when it
     /// starts. Errors: Forbidden, and as for creates.
     pub fn ensure_policy(&self) -> Result<(), Status> {
         self.authorize(&Attributes { verb: "*", group: "*", resource: "*", ..Default::default() })?;
+        self.api.register_own();
         self.api.ensure_policy(&self.cx)
     }
 

@@ -24,6 +24,7 @@ pub fn bootstrap(client: &Client, layout: &Layout) -> Result<(), String> {
     let address = layout.first.to_string();
     let text = include_str!("manifests/bootstrap.yaml").replace("192.168.49.2", &address);
     create_missing(client, &text, |_| true)?;
+    create_missing(client, include_str!("manifests/flowcontrol.yaml"), |_| true)?;
     client.ensure_policy().map_err(|error| error.message)
 }
 

@@ -18,4 +18,7 @@ mod provisioner;
 pub mod systemd;
 
 pub use desktop::{Current, Faults};
-pub use minikube::{BASE_IMAGE, BASE_VERSION, Cluster, ClusterNode, MOST_NODES, NodeSize};
+pub use install::bootstrap;
+pub use minikube::{
+    BASE_IMAGE, BASE_VERSION, Cluster, ClusterNode, Layout, MINIKUBE, MOST_NODES, NodeSize,
+};

@@ -29,6 +29,7 @@ mod resource_quota;
 pub mod root_ca;
 mod service_account_tokens;
 mod service_accounts;
+mod service_cidrs;
 pub mod services;
 mod statefulset;
 mod taint_eviction;
@@ -73,6 +74,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("replicationcontroller-controller", replicaset::make_older),
     ("resourcequota-controller", resource_quota::make),
     ("root-ca-certificate-publisher-controller", root_ca::make),
+    ("service-cidr-controller", service_cidrs::make),
     ("serviceaccount-controller", service_accounts::make),
     ("serviceaccount-token-controller", service_account_tokens::make),
     ("statefulset-controller", statefulset::make),
@@ -94,6 +96,7 @@ pub fn start(client: &Client, name: &str) -> Option<Running> {
 
 /// All controllers at work; they stop when this is dropped.
 pub struct Manager {
+    _at_work: std::rc::Rc<()>,
     _running: Vec<Running>,
 }
 
@@ -101,7 +104,7 @@ impl Manager {
     /// Starts every controller. `client` acts for `system:kube-controller-manager`.
     pub fn start(client: &Client) -> Self {
         let running = names().filter_map(|name| start(client, name)).collect();
-        Manager { _running: running }
+        Manager { _running: running, _at_work: client.announce("controller-manager") }
     }
 }
 

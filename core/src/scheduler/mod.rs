@@ -57,6 +57,7 @@ use report::Reporter;
 pub struct Scheduler {
     inner: Rc<Inner>,
     _subscription: Subscription,
+    _at_work: Rc<()>,
 }
 
 struct Inner {
@@ -119,7 +120,7 @@ impl Scheduler {
             }
         });
         inner.wake();
-        Scheduler { inner, _subscription: subscription }
+        Scheduler { inner, _subscription: subscription, _at_work: client.announce("scheduler") }
     }
 
     /// What was decided about a pod last, if that is not too long ago.

@@ -14,6 +14,7 @@ use sandbar_core::{
     client::{
         Client, DeleteOptions, EventType, Op, Recorder, Subscription, User, directory::Directory,
     },
+    clusters::{MINIKUBE, bootstrap},
     controllers::Manager,
     machine::{Command, Fd, Machine, MachineSpec, fs::Fs},
     programs,
@@ -25,7 +26,8 @@ use serde_json::{Value, json};
 
 use k8s_openapi::api::{
     coordination::v1::Lease,
-    core::v1::{Namespace, Node, Pod, Service, ServiceAccount},
+    core::v1::{Endpoints, Namespace, Node, Pod, Service, ServiceAccount},
+    discovery::v1::EndpointSlice,
 };
 
 /// Where the API server answers.
@@ -91,7 +93,7 @@ impl World {
         let manager = Manager::start(&client);
         let scheduler = Scheduler::start(&Client::system(&api, "kube-scheduler"));
         let directory = Directory::new();
-        client.ensure_policy().expect("the default roles");
+        bootstrap(&Client::system(&api, "apiserver"), &MINIKUBE).expect("the default objects");
         api.add_static_token("secret", admin());
         directory.serve(ADDRESS, &api, admin());
         let host = host(&sim);
@@ -347,6 +349,25 @@ fn service(client: &Client) {
                 "protocol": "TCP", "targetPort": 6443}]},
         }))
         .expect("a service"),
+    );
+    let _ = client.create(
+        from_value::<Endpoints>(json!({
+            "metadata": {"name": "kubernetes", "namespace": "default",
+                "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+            "subsets": [{"addresses": [{"ip": "192.168.49.2"}],
+                "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}]}],
+        }))
+        .expect("endpoints"),
+    );
+    let _ = client.create(
+        from_value::<EndpointSlice>(json!({
+            "metadata": {"name": "kubernetes", "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["192.168.49.2"], "conditions": {"ready": true}}],
+            "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+        }))
+        .expect("a slice"),
     );
 }
 

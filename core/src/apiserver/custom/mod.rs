@@ -16,6 +16,7 @@ use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, rc::Rc, time::Durat
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionVersion,
 };
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 
 pub use rules::Custom;
 
@@ -66,7 +67,7 @@ impl ApiServer {
         self.0.customs.rules.borrow().get(&kind).cloned()
     }
 
-    fn own_request() -> RequestCx {
+    pub(super) fn own_request() -> RequestCx {
         let groups = vec!["system:masters".into()];
         let user = User { name: "system:apiserver".into(), groups, ..Default::default() };
         RequestCx::new(user, "kube-apiserver")
@@ -133,6 +134,7 @@ impl ApiServer {
             set("Established", true, "InitialNamesAccepted", text);
             status.accepted_names = Some(names.clone());
             self.register_all(crd);
+            self.customs_changed();
         }
         if new != *crd {
             let _ = self.update(&Self::own_request(), Box::new(new), Subresource::Status);
@@ -196,6 +198,7 @@ impl ApiServer {
             categories: owned(&names.categories),
             subresources,
             stored_as,
+            verbs: None,
         };
         let custom = Rc::new(self.rules_of(crd, version));
         let id = self.0.kinds.borrow_mut().add_dynamic(kind);
@@ -316,6 +319,14 @@ impl ApiServer {
         for id in all {
             self.0.kinds.borrow_mut().remove_dynamic(id);
             self.0.customs.rules.borrow_mut().remove(&id);
+        }
+        self.customs_changed();
+    }
+
+    /// A server that keeps APIServices keeps those of custom resources as well.
+    fn customs_changed(&self) {
+        if self.store().count(APIService::ID) > 0 {
+            self.register_own();
         }
     }
 }

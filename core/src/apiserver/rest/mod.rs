@@ -354,10 +354,17 @@ impl Call<'_> {
     }
 
     fn objects(&self, kind: &Rc<Kind>, target: &Target) -> Handled {
-        if !kind.is_stored() && self.method() != "POST" {
+        let watch = self.parameters.flag("watch");
+        let verb = match (self.method(), target.name) {
+            ("GET" | "HEAD", _) if watch => "watch",
+            ("GET" | "HEAD", Some(_)) => "get",
+            ("GET" | "HEAD", None) => "list",
+            ("POST", _) => "create",
+            _ => "update",
+        };
+        if !kind.is_stored() && !kind.verbs().contains(&verb) {
             return Err(not_allowed());
         }
-        let watch = self.parameters.flag("watch");
         match (self.method(), target.name) {
             ("GET" | "HEAD", name) if watch => self.watch(kind, target, name),
             ("GET" | "HEAD", Some(name)) => self.get(kind, target, name),

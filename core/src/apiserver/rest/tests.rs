@@ -260,7 +260,7 @@ fn discovery_tells_the_table_of_kinds() {
     let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     let all = send(&api, "GET", "/apis", &[("Accept", accept)], b"");
     assert!(all.headers.iter().any(|(_, v)| v == accept));
-    assert_eq!(json_of(&all)["items"][0]["metadata"]["name"], "apps");
+    assert_eq!(json_of(&all)["items"][0]["metadata"]["name"], "apiregistration.k8s.io");
     assert_eq!(send(&api, "GET", "/readyz?verbose", &[], b"").status, 200);
     assert_eq!(json_of(&send(&api, "GET", "/version", &[], b""))["gitVersion"], "v1.36.2");
 }

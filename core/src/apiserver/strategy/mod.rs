@@ -6,16 +6,22 @@
 //! Models `pkg/registry/<group>/<kind>/strategy.go`, `pkg/apis/<group>/v1/defaults.go` and
 //! `pkg/apis/<group>/validation`.
 
+mod addresses;
+mod apiservice;
 pub mod certificatesigningrequest;
+mod components;
 mod configmap;
 mod controllerrevision;
 mod cronjob;
+mod csi;
 mod daemonset;
 mod definition;
 mod deployment;
+mod devices;
 mod endpoints;
 mod endpointslice;
 mod event;
+mod flowcontrol;
 mod godump;
 mod hpa;
 pub mod job;
@@ -29,13 +35,16 @@ mod persistentvolumeclaim;
 pub mod pod;
 mod poddisruptionbudget;
 mod podtemplate;
+pub mod policies;
 mod priorityclass;
 mod quota;
 mod rbac;
 #[cfg(test)]
 mod refusals;
+mod registration;
 mod replicaset;
 mod replicationcontroller;
+mod runtimeclass;
 mod secret;
 mod service;
 mod serviceaccount;
@@ -53,6 +62,11 @@ pub use metadata::{
 };
 
 use k8s_openapi::api::{
+    admissionregistration::v1::{
+        MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingWebhookConfiguration,
+        ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+        ValidatingWebhookConfiguration,
+    },
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     authentication::v1::{SelfSubjectReview, TokenReview},
     authorization::v1::{
@@ -64,19 +78,26 @@ use k8s_openapi::api::{
     certificates::v1::CertificateSigningRequest,
     coordination::v1::Lease,
     core::v1::{
-        ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
-        PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, ResourceQuota, Secret,
-        Service, ServiceAccount,
+        Binding, ComponentStatus, ConfigMap, Endpoints, Event, LimitRange, Namespace, Node,
+        PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate, ReplicationController,
+        ResourceQuota, Secret, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
-    networking::v1::{Ingress, IngressClass, NetworkPolicy},
+    flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration},
+    networking::v1::{IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR},
+    node::v1::RuntimeClass,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+    resource::v1::{DeviceClass, ResourceClaim, ResourceClaimTemplate, ResourceSlice},
     scheduling::v1::PriorityClass,
-    storage::v1::StorageClass,
+    storage::v1::{
+        CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment,
+        VolumeAttributesClass,
+    },
 };
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 
 use super::{ApiServer, RequestCx, auth::reviews};
 use crate::{
@@ -202,6 +223,14 @@ pub trait Strategy: 'static {
         None
     }
 
+    /// All objects of a kind that is not stored but worked out when somebody asks.
+    fn worked_out(&self, _api: &ApiServer) -> Option<Vec<Self::Object>> {
+        None
+    }
+
+    /// The object was stored, for the first time or again (`old`).
+    fn stored(&self, _cx: &StrategyCx, _object: &Self::Object, _old: Option<&Self::Object>) {}
+
     /// Answers a question: kinds that are not stored complete the object by what was asked for.
     fn answer(&self, _cx: &StrategyCx, _object: &mut Self::Object) -> Option<Result<(), Status>> {
         None
@@ -251,6 +280,10 @@ pub trait DynStrategy {
     fn field(&self, object: &dyn Object, path: &str) -> Option<String>;
     fn warnings(&self, object: &dyn Object, old: Option<&dyn Object>) -> Vec<String>;
     fn deprecated(&self) -> Option<&'static str>;
+    fn worked_out(&self, _api: &ApiServer) -> Option<Vec<Box<dyn Object>>> {
+        None
+    }
+    fn stored(&self, _cx: &StrategyCx, _object: &dyn Object, _old: Option<&dyn Object>) {}
     fn answer(&self, cx: &StrategyCx, object: &mut dyn Object) -> Option<Result<(), Status>>;
     fn time_to_live(&self) -> Option<std::time::Duration>;
     fn scale(&self, object: &dyn Object) -> Option<(i32, i32, String)>;
@@ -357,6 +390,17 @@ impl<S: Strategy> DynStrategy for S {
         Strategy::deprecated(self)
     }
 
+    fn worked_out(&self, api: &ApiServer) -> Option<Vec<Box<dyn Object>>> {
+        let made = Strategy::worked_out(self, api)?;
+        Some(made.into_iter().map(|o| Box::new(o) as Box<dyn Object>).collect())
+    }
+
+    fn stored(&self, cx: &StrategyCx, object: &dyn Object, old: Option<&dyn Object>) {
+        if let Some(object) = object.downcast() {
+            Strategy::stored(self, cx, object, old.and_then(|o| o.downcast()));
+        }
+    }
+
     fn answer(&self, cx: &StrategyCx, object: &mut dyn Object) -> Option<Result<(), Status>> {
         Strategy::answer(self, cx, object.downcast_mut()?)
     }
@@ -387,25 +431,37 @@ type Line = (KindId, fn() -> Rc<dyn DynStrategy>);
 
 /// One line a kind that has rules of its own, sorted by the kind's name.
 const STRATEGIES: &[Line] = &[
+    (APIService::ID, || Rc::new(apiservice::ApiServices)),
+    (Binding::ID, || Rc::new(components::Bindings)),
+    (CSIDriver::ID, || Rc::new(csi::Drivers)),
+    (CSINode::ID, || Rc::new(csi::Nodes)),
+    (CSIStorageCapacity::ID, || Rc::new(csi::Capacities)),
     (CertificateSigningRequest::ID, || Rc::new(certificatesigningrequest::Requests)),
     (ClusterRole::ID, || Rc::new(rbac::ClusterRoles)),
     (ClusterRoleBinding::ID, || Rc::new(rbac::ClusterRoleBindings)),
+    (ComponentStatus::ID, || Rc::new(components::ComponentStatuses)),
     (ConfigMap::ID, || Rc::new(configmap::ConfigMaps)),
     (ControllerRevision::ID, || Rc::new(controllerrevision::ControllerRevisions)),
     (CronJob::ID, || Rc::new(cronjob::CronJobs)),
     (CustomResourceDefinition::ID, || Rc::new(definition::Definitions)),
     (DaemonSet::ID, || Rc::new(daemonset::DaemonSets)),
     (Deployment::ID, || Rc::new(deployment::Deployments)),
+    (DeviceClass::ID, || Rc::new(devices::Classes)),
     (EndpointSlice::ID, || Rc::new(endpointslice::EndpointSlices)),
     (Endpoints::ID, || Rc::new(endpoints::EndpointsRules)),
     (Event::ID, || Rc::new(event::Events)),
+    (FlowSchema::ID, || Rc::new(flowcontrol::FlowSchemas)),
     (HorizontalPodAutoscaler::ID, || Rc::new(hpa::Autoscalers)),
+    (IPAddress::ID, || Rc::new(addresses::IpAddresses)),
     (Ingress::ID, || Rc::new(networking::Ingresses)),
     (IngressClass::ID, || Rc::new(networking::IngressClasses)),
     (Job::ID, || Rc::new(job::Jobs)),
     (Lease::ID, || Rc::new(lease::Leases)),
     (LimitRange::ID, || Rc::new(quota::LimitRanges)),
     (LocalSubjectAccessReview::ID, || Rc::new(reviews::LocalSubjectAccess)),
+    (MutatingAdmissionPolicy::ID, || Rc::new(policies::MutatingPolicies)),
+    (MutatingAdmissionPolicyBinding::ID, || Rc::new(policies::MutatingBindings)),
+    (MutatingWebhookConfiguration::ID, || Rc::new(registration::MutatingWebhooks)),
     (Namespace::ID, || Rc::new(namespace::Namespaces)),
     (NetworkPolicy::ID, || Rc::new(networking::NetworkPolicies)),
     (Node::ID, || Rc::new(node::Nodes)),
@@ -415,21 +471,32 @@ const STRATEGIES: &[Line] = &[
     (PodDisruptionBudget::ID, || Rc::new(poddisruptionbudget::PodDisruptionBudgets)),
     (PodTemplate::ID, || Rc::new(podtemplate::PodTemplates)),
     (PriorityClass::ID, || Rc::new(priorityclass::PriorityClasses)),
+    (PriorityLevelConfiguration::ID, || Rc::new(flowcontrol::PriorityLevels)),
     (ReplicaSet::ID, || Rc::new(replicaset::ReplicaSets)),
     (ReplicationController::ID, || Rc::new(replicationcontroller::ReplicationControllers)),
+    (ResourceClaim::ID, || Rc::new(devices::Claims)),
+    (ResourceClaimTemplate::ID, || Rc::new(devices::Templates)),
     (ResourceQuota::ID, || Rc::new(quota::ResourceQuotas)),
+    (ResourceSlice::ID, || Rc::new(devices::Slices)),
     (Role::ID, || Rc::new(rbac::Roles)),
     (RoleBinding::ID, || Rc::new(rbac::RoleBindings)),
+    (RuntimeClass::ID, || Rc::new(runtimeclass::RuntimeClasses)),
     (Secret::ID, || Rc::new(secret::Secrets)),
     (SelfSubjectAccessReview::ID, || Rc::new(reviews::SelfSubjectAccess)),
     (SelfSubjectReview::ID, || Rc::new(reviews::SelfSubject)),
     (SelfSubjectRulesReview::ID, || Rc::new(reviews::SelfSubjectRules)),
     (Service::ID, || Rc::new(service::Services)),
     (ServiceAccount::ID, || Rc::new(serviceaccount::ServiceAccounts)),
+    (ServiceCIDR::ID, || Rc::new(addresses::ServiceCidrs)),
     (StatefulSet::ID, || Rc::new(statefulset::StatefulSets)),
     (StorageClass::ID, || Rc::new(storageclass::StorageClasses)),
     (SubjectAccessReview::ID, || Rc::new(reviews::SubjectAccess)),
     (TokenReview::ID, || Rc::new(reviews::TokenReviews)),
+    (ValidatingAdmissionPolicy::ID, || Rc::new(policies::ValidatingPolicies)),
+    (ValidatingAdmissionPolicyBinding::ID, || Rc::new(policies::ValidatingBindings)),
+    (ValidatingWebhookConfiguration::ID, || Rc::new(registration::ValidatingWebhooks)),
+    (VolumeAttachment::ID, || Rc::new(csi::Attachments)),
+    (VolumeAttributesClass::ID, || Rc::new(csi::AttributesClasses)),
 ];
 
 /// The rules of every kind in the table, by place.

@@ -5,9 +5,11 @@
 
 mod batch;
 pub mod certificate;
+mod csi;
 mod data;
 mod endpoints;
 mod event;
+mod extensions;
 mod hpa;
 pub mod networking;
 mod node;
@@ -22,25 +24,37 @@ mod workloads;
 
 use k8s_openapi::{
     api::{
+        admissionregistration::v1::{
+            MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingWebhookConfiguration,
+            ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+            ValidatingWebhookConfiguration,
+        },
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         certificates::v1::CertificateSigningRequest,
         coordination::v1::Lease,
         core::v1::{
-            ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
-            PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, ResourceQuota, Secret,
-            Service, ServiceAccount,
+            ComponentStatus, ConfigMap, Endpoints, Event, LimitRange, Namespace, Node,
+            PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate, ReplicationController,
+            ResourceQuota, Secret, Service, ServiceAccount,
         },
         discovery::v1::EndpointSlice,
-        networking::v1::{Ingress, IngressClass, NetworkPolicy},
+        flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration},
+        networking::v1::{IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR},
+        node::v1::RuntimeClass,
         policy::v1::PodDisruptionBudget,
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+        resource::v1::{ResourceClaim, ResourceSlice},
         scheduling::v1::PriorityClass,
-        storage::v1::StorageClass,
+        storage::v1::{
+            CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment,
+            VolumeAttributesClass,
+        },
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::Time as MetaTime,
+    kube_aggregator::pkg::apis::apiregistration::v1::APIService,
 };
 
 use super::{ApiServer, custom::Custom};
@@ -90,9 +104,14 @@ pub struct Row {
 
 /// One line a kind, sorted by the kind's name.
 const PRINTERS: &[(KindId, Printer)] = &[
+    (APIService::ID, extensions::API_SERVICE),
+    (CSIDriver::ID, csi::DRIVER),
+    (CSINode::ID, csi::NODE),
+    (CSIStorageCapacity::ID, csi::CAPACITY),
     (CertificateSigningRequest::ID, certificate::REQUEST),
     (ClusterRole::ID, rbac::ROLE),
     (ClusterRoleBinding::ID, rbac::CLUSTER_ROLE_BINDING),
+    (ComponentStatus::ID, extensions::COMPONENT),
     (ConfigMap::ID, data::CONFIG_MAP),
     (ControllerRevision::ID, workloads::CONTROLLER_REVISION),
     (CronJob::ID, batch::CRON_JOB),
@@ -102,12 +121,17 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (EndpointSlice::ID, endpoints::ENDPOINT_SLICE),
     (Endpoints::ID, endpoints::ENDPOINTS),
     (Event::ID, event::EVENT),
+    (FlowSchema::ID, extensions::FLOW_SCHEMA),
     (HorizontalPodAutoscaler::ID, hpa::AUTOSCALER),
+    (IPAddress::ID, extensions::IP_ADDRESS),
     (Ingress::ID, networking::INGRESS),
     (IngressClass::ID, networking::INGRESS_CLASS),
     (Job::ID, batch::JOB),
     (Lease::ID, data::LEASE),
     (LimitRange::ID, policy::LIMIT_RANGE),
+    (MutatingAdmissionPolicy::ID, extensions::MUTATING_POLICY),
+    (MutatingAdmissionPolicyBinding::ID, extensions::MUTATING_BINDING),
+    (MutatingWebhookConfiguration::ID, extensions::MUTATING_WEBHOOK),
     (Namespace::ID, data::NAMESPACE),
     (NetworkPolicy::ID, networking::NETWORK_POLICY),
     (Node::ID, node::NODE),
@@ -117,16 +141,26 @@ const PRINTERS: &[(KindId, Printer)] = &[
     (PodDisruptionBudget::ID, policy::POD_DISRUPTION_BUDGET),
     (PodTemplate::ID, policy::POD_TEMPLATE),
     (PriorityClass::ID, data::PRIORITY_CLASS),
+    (PriorityLevelConfiguration::ID, extensions::PRIORITY_LEVEL),
     (ReplicaSet::ID, workloads::REPLICA_SET),
     (ReplicationController::ID, workloads::REPLICATION_CONTROLLER),
+    (ResourceClaim::ID, extensions::CLAIM),
     (ResourceQuota::ID, policy::RESOURCE_QUOTA),
+    (ResourceSlice::ID, extensions::SLICE),
     (Role::ID, rbac::ROLE),
     (RoleBinding::ID, rbac::ROLE_BINDING),
+    (RuntimeClass::ID, extensions::RUNTIME_CLASS),
     (Secret::ID, data::SECRET),
     (Service::ID, service::SERVICE),
     (ServiceAccount::ID, data::SERVICE_ACCOUNT),
+    (ServiceCIDR::ID, extensions::SERVICE_CIDR),
     (StatefulSet::ID, workloads::STATEFUL_SET),
     (StorageClass::ID, storage::STORAGE_CLASS),
+    (ValidatingAdmissionPolicy::ID, extensions::VALIDATING_POLICY),
+    (ValidatingAdmissionPolicyBinding::ID, extensions::VALIDATING_BINDING),
+    (ValidatingWebhookConfiguration::ID, extensions::VALIDATING_WEBHOOK),
+    (VolumeAttachment::ID, csi::ATTACHMENT),
+    (VolumeAttributesClass::ID, csi::ATTRIBUTES),
 ];
 
 /// A column that is always shown.

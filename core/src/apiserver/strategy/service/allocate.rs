@@ -1,26 +1,66 @@
 //! Addresses and node ports of services, taken from the cluster's ranges.
 //!
-//! The services in the store are the record of what is taken: two indexes find it, so nothing is
-//! kept besides and nothing has to be given back.
+//! The services in the store are the record of what is taken (two indexes find it), and for addresses
+//! the IPAddresses as well, which others can make, too.
 //!
 //! Models `pkg/registry/core/service/ipallocator` and `portallocator`.
 
 use std::net::Ipv4Addr;
 
-use k8s_openapi::api::core::v1::{Service, ServicePort};
+use k8s_openapi::api::{
+    core::v1::{Service, ServicePort},
+    networking::v1::ServiceCIDR,
+};
 
-use super::{has_cluster_ip, has_node_ports, is_headless};
+use super::{addresses, has_cluster_ip, has_node_ports, is_headless};
 use crate::{
-    api::{FieldError, Status, Typed},
-    apiserver::strategy::StrategyCx,
+    api::{FieldError, Status, Typed, meta::is_deleting},
+    apiserver::strategy::{StrategyCx, addresses::parse_range},
     store::IndexFn,
 };
 
-/// First address and size of the range of cluster addresses: 10.96.0.0/12.
-const BASE: u32 = 0x0a60_0000;
-const SIZE: u32 = 1 << 20;
-/// Addresses at the beginning are left to those who choose theirs (`calculateRangeOffset`).
-const STATIC_IPS: u32 = 256;
+/// The range of cluster addresses where no ServiceCIDR says another: 10.96.0.0/12.
+const USUAL: Range = Range { base: 0x0a60_0000, size: 1 << 20 };
+
+/// First address and size of a range.
+#[derive(Clone, Copy)]
+struct Range {
+    base: u32,
+    size: u32,
+}
+
+impl Range {
+    fn has(self, ip: Ipv4Addr) -> bool {
+        let last = self.base.saturating_add(self.size.saturating_sub(1));
+        u32::from(ip) > self.base && u32::from(ip) < last
+    }
+
+    /// Addresses at the beginning are left to those who choose theirs (`calculateRangeOffset`).
+    fn left(self) -> u32 {
+        const LEAST: u32 = 16;
+        const MOST: u32 = 256;
+        if self.size < LEAST { 0 } else { (self.size / 16).clamp(LEAST, MOST) }
+    }
+}
+
+/// The ranges of ServiceCIDRs that are in use.
+fn ranges(cx: &StrategyCx) -> Vec<Range> {
+    let all = cx.api.store().list(ServiceCIDR::ID, None);
+    let mut found = Vec::new();
+    for cidr in all.iter().filter_map(|o| o.downcast::<ServiceCIDR>()) {
+        let conditions = cidr.status.as_ref().and_then(|s| s.conditions.as_ref());
+        let mut ready = conditions.into_iter().flatten().filter(|c| c.type_ == "Ready");
+        if is_deleting(&cidr.metadata) || ready.any(|c| c.status != "True") {
+            continue;
+        }
+        let texts = cidr.spec.as_ref().and_then(|s| s.cidrs.as_deref()).unwrap_or_default();
+        found.extend(texts.iter().filter_map(|text| parse_range(text)).map(|(base, bits)| Range {
+            base: base.into(),
+            size: 1_u32.checked_shl(32 - u32::from(bits)).unwrap_or(u32::MAX),
+        }));
+    }
+    if all.is_empty() { vec![USUAL] } else { found }
+}
 /// Node ports, and how many at the beginning are left to those who choose theirs.
 const PORTS: std::ops::RangeInclusive<i32> = 30_000..=32_767;
 const STATIC_PORTS: i32 = 86;
@@ -50,6 +90,7 @@ pub fn allocate(
 ) -> Result<(), Status> {
     let name = service.metadata.name.clone().unwrap_or_default();
     let old = old.and_then(|o| o.spec.as_ref());
+    let whose = Service { metadata: service.metadata.clone(), ..Service::default() };
     let Some(spec) = &mut service.spec else { return Ok(()) };
     let invalid =
         |error: FieldError| Status::invalid(&cx.api.kind(Service::ID), &name, vec![error]);
@@ -60,7 +101,7 @@ pub fn allocate(
         }
         let had = old.and_then(|o| o.cluster_ip.clone());
         if !is_headless(spec) && (spec.cluster_ip.is_none() || spec.cluster_ip != had) {
-            let ip = cluster_ip(cx, spec.cluster_ip.as_deref()).map_err(invalid)?;
+            let ip = cluster_ip(cx, spec.cluster_ip.as_deref(), &whose).map_err(invalid)?;
             spec.cluster_ips = Some(vec![ip.clone()]);
             spec.cluster_ip = Some(ip);
         }
@@ -82,20 +123,24 @@ pub fn allocate(
     Ok(())
 }
 
-fn cluster_ip(cx: &StrategyCx, wanted: Option<&str>) -> Result<String, FieldError> {
+fn cluster_ip(
+    cx: &StrategyCx,
+    wanted: Option<&str>,
+    service: &Service,
+) -> Result<String, FieldError> {
     let store = cx.api.store();
     let index = store.add_index(Service::ID, BY_IP);
-    let taken = |ip: &str| store.count_by_index(index, ip) > 0;
+    let taken =
+        |ip: &str| store.count_by_index(index, ip) > 0 || addresses::is_taken(cx, ip, service);
+    let ranges = ranges(cx);
     if let Some(wanted) = wanted {
         let refuse = |why: String| {
             let value = format!("[{wanted:?}]");
             let why = format!("failed to allocate IP {wanted}: {why}");
             FieldError::invalid("spec.clusterIPs", value, &why)
         };
-        let inside = wanted
-            .parse::<Ipv4Addr>()
-            .is_ok_and(|ip| (BASE + 1..BASE + SIZE - 1).contains(&u32::from(ip)));
-        if !inside {
+        let parsed = wanted.parse::<Ipv4Addr>();
+        if !parsed.is_ok_and(|ip| ranges.iter().any(|range| range.has(ip))) {
             return Err(refuse(format!(
                 "the provided IP ({wanted}) is not in the valid range. The range of valid IPs is \
                  10.96.0.0/12"
@@ -106,18 +151,25 @@ fn cluster_ip(cx: &StrategyCx, wanted: Option<&str>) -> Result<String, FieldErro
         }
         return Ok(wanted.to_string());
     }
-    let at = |offset: u32| Ipv4Addr::from(BASE + offset).to_string();
-    let span = SIZE - STATIC_IPS - 1;
-    let random = (0..TRIES).map(|_| at(STATIC_IPS + cx.api.sim().random(u64::from(span)) as u32));
-    let mut random = random.filter(|ip| !taken(ip));
-    if let Some(ip) = random.next() {
-        return Ok(ip);
+    for range in ranges {
+        let at = |offset: u32| Ipv4Addr::from(range.base.saturating_add(offset)).to_string();
+        let left = range.left();
+        let span = range.size.saturating_sub(left).saturating_sub(1);
+        if span > 0 {
+            let mut random =
+                (0..TRIES).map(|_| at(left + cx.api.sim().random(u64::from(span)) as u32));
+            let fits = |ip: &String| ip.parse().is_ok_and(|ip| range.has(ip)) && !taken(ip);
+            if let Some(ip) = random.find(fits) {
+                return Ok(ip);
+            }
+        }
+        let mut rest = (1..range.size.saturating_sub(1)).map(at);
+        if let Some(ip) = rest.find(|ip| !taken(ip)) {
+            return Ok(ip);
+        }
     }
-    let mut rest = (1..SIZE - 1).map(at).filter(|ip| !taken(ip));
-    rest.next().ok_or_else(|| {
-        let why = "failed to allocate a serviceIP: range is full";
-        FieldError::invalid("spec.clusterIPs", "null", why)
-    })
+    let why = "failed to allocate a serviceIP: range is full";
+    Err(FieldError::invalid("spec.clusterIPs", "null", why))
 }
 
 fn node_port(

@@ -3,6 +3,7 @@
 //! Models `pkg/apis/core/v1/defaults.go` (`SetDefaults_Service`), `ValidateService` and
 //! `pkg/registry/core/service`.
 
+mod addresses;
 mod allocate;
 mod check;
 
@@ -151,6 +152,14 @@ impl Strategy for Services {
         old: Option<&Service>,
     ) -> Result<(), Status> {
         allocate::allocate(cx, service, old)
+    }
+
+    fn stored(&self, cx: &StrategyCx, service: &Service, old: Option<&Service>) {
+        addresses::keep(cx, service, old);
+    }
+
+    fn released(&self, cx: &StrategyCx, service: &Service) {
+        addresses::release(cx, service);
     }
 
     fn field(&self, service: &Service, path: &str) -> Option<String> {

@@ -5,11 +5,13 @@
 //!
 //! Models `k8s.io/kubectl/pkg/describe/describe.go`.
 
+mod addresses;
 mod certificate;
 mod common;
 mod configmap;
 mod containers;
 mod cronjob;
+mod csi;
 mod daemonset;
 mod deployment;
 mod endpoints;
@@ -53,11 +55,11 @@ use k8s_openapi::api::{
         Pod, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
-    networking::v1::{Ingress, IngressClass, NetworkPolicy},
+    networking::v1::{IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR},
     policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     scheduling::v1::PriorityClass,
-    storage::v1::StorageClass,
+    storage::v1::{CSINode, StorageClass, VolumeAttributesClass},
 };
 
 use super::print::tabwriter::Tabwriter;
@@ -100,6 +102,7 @@ type Describer = fn(&Cx, &dyn Object, &mut Writer);
 
 /// One line a kind, sorted by the kind's name.
 const DESCRIBERS: &[(KindId, Describer)] = &[
+    (CSINode::ID, csi::node),
     (CertificateSigningRequest::ID, certificate::describe),
     (ClusterRole::ID, rbac::cluster_role),
     (ClusterRoleBinding::ID, rbac::cluster_role_binding),
@@ -110,6 +113,7 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (EndpointSlice::ID, endpointslice::describe),
     (Endpoints::ID, endpoints::describe),
     (HorizontalPodAutoscaler::ID, hpa::describe),
+    (IPAddress::ID, addresses::address),
     (Ingress::ID, ingress::describe),
     (IngressClass::ID, ingress::class),
     (Job::ID, job::describe),
@@ -130,8 +134,10 @@ const DESCRIBERS: &[(KindId, Describer)] = &[
     (Secret::ID, secret::describe),
     (Service::ID, service::describe),
     (ServiceAccount::ID, serviceaccount::describe),
+    (ServiceCIDR::ID, addresses::cidr),
     (StatefulSet::ID, statefulset::describe),
     (StorageClass::ID, storageclass::describe),
+    (VolumeAttributesClass::ID, csi::attributes_class),
 ];
 
 /// A pod template as it is described, its cells separated by tabs. Errors: it is no template.
