@@ -2,9 +2,11 @@
 //!
 //! Virtual time only; for tests and the bench that play whole sessions natively.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use sandbar_core::{
+    checkers::{ALWAYS, Seen, violations},
+    clusters::ClusterNode,
     session::{
         Session,
         protocol::{Input, Output},
@@ -93,7 +95,25 @@ impl Driver {
         let ended = self.until(Duration::from_millis(100), limit, |d| d.running.is_none());
         let printed = self.printed[start..].to_owned();
         let what = format!("`{command}` did not end within {limit:?} but printed:\n{printed}");
+        let broken = self.broken();
+        assert!(broken.is_empty(), "after `{command}`: {}", broken.join("\n"));
         if ended { Ok(printed) } else { Err(what) }
+    }
+
+    /// Promises of the cluster that are broken now.
+    pub fn broken(&self) -> Vec<String> {
+        let Some(cluster) = self.session.cluster() else { return Vec::new() };
+        let engine = |node: Rc<ClusterNode>| Some((node.name.clone(), node.engine()?));
+        let engines: Vec<_> = cluster.nodes().into_iter().filter_map(engine).collect();
+        violations(ALWAYS, &Seen { client: &cluster.viewer(), engines: &engines })
+    }
+
+    /// Asks the session something and takes its answer.
+    pub fn ask(&mut self, question: Input) -> Option<Output> {
+        let known = self.others.len();
+        self.input(question);
+        self.look();
+        (self.others.len() > known).then(|| self.others.remove(known))
     }
 
     /// Ready replicas of a deployment.

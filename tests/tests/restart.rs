@@ -10,7 +10,7 @@ use sandbar_tests::chaos::{
 };
 
 /// Steps at which each part is restarted, unless all are wanted.
-const SAMPLES: usize = 3;
+const SAMPLES: usize = 2;
 
 #[test]
 fn a_cluster_settles_to_the_same_state_when_a_part_is_restarted_at_any_step() {
