@@ -7,7 +7,7 @@ mod explain;
 
 use serde::{Deserialize, Serialize};
 
-pub use explain::{NodeVerdict, Placement, Reason, Step, Trace, Warning, Why};
+pub use explain::{NodeVerdict, Placement, Reason, Score, Step, Trace, Warning, Why};
 
 /// One change of the picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

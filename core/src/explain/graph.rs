@@ -9,9 +9,19 @@ use crate::{
     client::Client,
     sim::{
         Cause,
-        trace::{Did, Fact, Record, Write},
+        trace::{Did, Fact, Process, Record, Write},
     },
 };
+
+/// A command line as one could type it.
+pub fn command_line(process: &Process) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
+    let word = |word: &String| match !word.is_empty() && word.chars().all(plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''").replace('\n', " ")),
+    };
+    process.argv.iter().map(word).collect::<Vec<_>>().join(" ")
+}
 
 /// Everything that is remembered, when somebody asks.
 pub struct Graph {
@@ -76,10 +86,21 @@ impl Graph {
     }
 
     /// The last write that did this to an object.
-    pub fn last(&self, about: &[usize], did: Did) -> Option<(&Record, &Write)> {
+    pub fn last(&self, about: &[usize], did: Did) -> Option<(usize, &Write)> {
         let fits = |place: &&usize| self.write(**place).is_some_and(|w| w.did == did);
         let place = *about.iter().rev().find(fits)?;
-        Some((&self.records[place], self.write(place)?))
+        Some((place, self.write(place)?))
+    }
+
+    /// The command that led to a record, if one did and is remembered.
+    pub fn command(&self, place: usize) -> Option<String> {
+        let mut here = place;
+        loop {
+            if let Fact::Process(process) = &self.records[here].fact {
+                return Some(command_line(process));
+            }
+            here = self.before(here)?;
+        }
     }
 
     /// Which records are worth telling: all but mere changes of status that led to nothing else.

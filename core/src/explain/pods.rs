@@ -6,28 +6,34 @@ use super::graph::Graph;
 use crate::{
     api::{Object, pods},
     client::Client,
-    scheduler::{self, Decision, Verdict},
+    scheduler::{Decision, Decisions, Verdict},
     sim::{Time, trace::Did},
-    view::{NodeVerdict, Placement, Reason, Warning},
+    view::{NodeVerdict, Placement, Reason, Score, Warning, Why},
 };
 
-/// The sentence, the reasons and the scheduler's decision.
+/// Adds the sentence, the reasons and the scheduler's decisions.
 pub fn explain(
     client: &Client,
     graph: &Graph,
     about: &[usize],
     pod: &Pod,
     warnings: &[Warning],
-) -> (String, Vec<Reason>, Option<Placement>) {
+    why: &mut Why,
+) {
     let object: &dyn Object = pod;
-    let decision = scheduler::decision(client, object.namespace(), object.name());
-    let placement = decision.as_deref().map(placement);
-    let mut reasons = holding(client, pod, warnings);
-    let summary = match pods::node_name(pod) {
-        "" => waiting(pod, decision.as_deref(), &mut reasons),
+    let mut decisions = Decisions::of(client).all(object.namespace(), object.name());
+    // Another pod may have had the name before.
+    decisions.retain(|decision| decision.uid == object.uid());
+    let decision = decisions.pop();
+    why.placement = decision.as_deref().map(placement);
+    let brief =
+        |decision: &std::rc::Rc<Decision>| Placement { nodes: Vec::new(), ..placement(decision) };
+    why.earlier = decisions.iter().map(brief).collect();
+    why.reasons = holding(client, pod, warnings);
+    why.summary = match pods::node_name(pod) {
+        "" => waiting(pod, decision.as_deref(), &mut why.reasons),
         node => placed(graph, about, pod, node, decision.is_some()),
     };
-    (summary, reasons, placement)
 }
 
 /// A pod without node.
@@ -92,14 +98,28 @@ fn placement(decision: &Decision) -> Placement {
         Verdict::Scored { total, parts } => NodeVerdict {
             node: name.clone(),
             total: Some(*total),
-            scores: parts.iter().map(|p| (p.plugin.to_string(), p.score * p.weight)).collect(),
+            scores: parts
+                .iter()
+                .map(|part| Score {
+                    plugin: part.plugin.to_string(),
+                    raw: part.raw,
+                    score: part.score,
+                    weight: part.weight,
+                })
+                .collect(),
             ..NodeVerdict::default()
         },
         Verdict::Only => NodeVerdict { node: name.clone(), ..NodeVerdict::default() },
     };
     Placement {
         at_ms: decision.at.as_millis(),
+        scheduler: decision.scheduler.clone(),
+        attempt: decision.attempt,
         node: decision.node.clone().unwrap_or_default(),
+        counts: (decision.all, decision.looked_at, decision.feasible),
+        refused: decision.refused.as_ref().map(|(p, why)| (p.to_string(), why.clone())),
+        nominated: decision.nominated.clone().unwrap_or_default(),
+        victims: decision.victims.iter().map(|v| format!("{}/{}", v.namespace, v.name)).collect(),
         message: decision.message.clone(),
         nodes: decision.nodes.iter().map(node).collect(),
     }

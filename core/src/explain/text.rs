@@ -1,6 +1,6 @@
 //! The answers as text, readable in 80 columns.
 
-use crate::view::{NodeVerdict, Placement, Step, Trace, Why};
+use crate::view::{NodeVerdict, Placement, Score, Step, Trace, Why};
 
 /// The narrowest that lines are made for.
 const WIDTH: usize = 80;
@@ -65,6 +65,9 @@ pub fn why(why: &Why, width: usize) -> String {
     if let Some(placement) = &why.placement {
         decision(&mut out, placement, width);
     }
+    for before in why.earlier.iter().rev() {
+        earlier(&mut out, before, width);
+    }
     if !why.warnings.is_empty() {
         out.push_str("\nWarnings:\n");
         for w in &why.warnings {
@@ -78,20 +81,19 @@ pub fn why(why: &Why, width: usize) -> String {
 }
 
 fn decision(out: &mut String, placement: &Placement, width: usize) {
-    let at = clock(placement.at_ms);
     let end = match placement.node.as_str() {
-        "" => "and found no node".to_string(),
-        node => format!("and chose {node}"),
+        "" => "found no node".to_string(),
+        node => format!("chose {node}"),
     };
-    out.push_str(&format!("\nThe scheduler looked at {at} {end}:\n"));
-    if placement.nodes.is_empty() {
-        let text = match placement.node.as_str() {
-            "" if placement.message.is_empty() => "No node was looked at.",
-            "" => placement.message.as_str(),
-            _ => "No other node could take it, so none was compared.",
-        };
-        wrap(out, 2, text, width);
-        return;
+    let (at, attempt) = (clock(placement.at_ms), placement.attempt);
+    let again = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    out.push_str(&format!("\n{} looked at {at}{again} and {end}:\n", placement.scheduler));
+    let (all, looked, feasible) = placement.counts;
+    if looked < all && placement.refused.is_none() {
+        wrap(out, 2, &format!("It looked at {looked} of {all} nodes; {feasible} fit."), width);
+    }
+    if let Some((plugin, reasons)) = &placement.refused {
+        wrap(out, 2, &format!("{plugin} refused all nodes: {}", reasons.join(", ")), width);
     }
     let longest = placement.nodes.iter().map(|n| n.node.chars().count()).max().unwrap_or(0).min(40);
     for node in &placement.nodes {
@@ -102,17 +104,36 @@ fn decision(out: &mut String, placement: &Placement, width: usize) {
         out.push_str(&head);
         out.push_str(text.get(indent..).unwrap_or("\n"));
     }
+    victims(out, placement, width);
+}
+
+/// An earlier attempt in a few lines.
+fn earlier(out: &mut String, placement: &Placement, width: usize) {
+    let at = clock(placement.at_ms);
+    out.push_str(&format!("\nBefore, at {at} (attempt {}):\n", placement.attempt));
+    wrap(out, 2, &placement.message, width);
+    victims(out, placement, width);
+}
+
+fn victims(out: &mut String, placement: &Placement, width: usize) {
+    if !placement.victims.is_empty() {
+        let (node, victims) = (&placement.nominated, placement.victims.join(", "));
+        wrap(out, 2, &format!("To make room on {node} these had to go: {victims}."), width);
+    }
 }
 
 fn verdict(node: &NodeVerdict) -> String {
     if !node.rejected_by.is_empty() {
         return format!("{}: {}", node.rejected_by, node.reasons.join(", "));
     }
-    let part = |(plugin, score): &(String, i64)| format!("{plugin} {score}");
+    let part = |s: &Score| match s.weight {
+        1 => format!("{} {}", s.plugin, s.score),
+        weight => format!("{} {}×{weight}", s.plugin, s.score),
+    };
     let parts: Vec<String> = node.scores.iter().map(part).collect();
     match node.total {
         Some(total) => format!("{total} = {}", parts.join(" + ")),
-        None => "fits".to_string(),
+        None => "fits; no other was compared".to_string(),
     }
 }
 
@@ -188,10 +209,16 @@ mod tests {
 
     #[test]
     fn a_decision_is_a_table_of_nodes() {
+        let score = |plugin: &str, score: i64, weight: i64| Score {
+            plugin: plugin.into(),
+            raw: 7,
+            score,
+            weight,
+        };
         let scored = NodeVerdict {
             node: "node-2".into(),
             total: Some(130),
-            scores: vec![("NodeResourcesFit".into(), 90), ("ImageLocality".into(), 40)],
+            scores: vec![score("NodeResourcesFit", 90, 1), score("TaintToleration", 20, 2)],
             ..NodeVerdict::default()
         };
         let rejected = NodeVerdict {
@@ -205,6 +232,8 @@ mod tests {
             namespace: "default".into(),
             summary: "It runs.".into(),
             placement: Some(Placement {
+                scheduler: "default-scheduler".into(),
+                attempt: 2,
                 node: "node-2".into(),
                 nodes: vec![rejected, scored],
                 ..Placement::default()
@@ -215,9 +244,9 @@ mod tests {
             pod/web in default
               It runs.
 
-            The scheduler looked at 00:00:00.000 and chose node-2:
+            default-scheduler looked at 00:00:00.000, attempt 2 and chose node-2:
               node-1  TaintToleration: node(s) had untolerated taint(s)
-            * node-2  130 = NodeResourcesFit 90 + ImageLocality 40
+            * node-2  130 = NodeResourcesFit 90 + TaintToleration 20×2
         "#]]
         .assert_eq(&why(&answer, 0));
     }

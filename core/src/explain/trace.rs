@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{called, change, graph::Graph};
+use super::{
+    called, change,
+    graph::{Graph, command_line},
+};
 use crate::{
     api::{Kind, KindId},
     client::Client,
@@ -239,16 +242,6 @@ fn is_shell(process: &Process) -> bool {
     let name = process.argv.first().map_or("", |a| a.rsplit('/').next().unwrap_or(a));
     let shell = matches!(name.trim_start_matches('-'), "bash" | "dash" | "sh");
     shell && process.argv.get(1).is_none_or(|first| first.starts_with('-'))
-}
-
-/// A command line as one could type it.
-fn command_line(process: &Process) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
-    let word = |word: &String| match !word.is_empty() && word.chars().all(plain) {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''").replace('\n', " ")),
-    };
-    process.argv.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn place_of(process: &Process) -> String {

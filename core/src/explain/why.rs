@@ -36,18 +36,14 @@ pub fn why(client: &Client, kind: &Kind, namespace: &str, name: &str) -> Result<
     let object = match client.get_any(kind.id, namespace, name) {
         Ok(object) => object,
         Err(error) => {
-            let gone = graph.last(&about, Did::Deleted);
-            let (record, write) = gone.ok_or(error)?;
-            let at = clock(record.at.as_millis());
-            why.summary = format!("It is gone: {} deleted it at {at}.", write.by);
+            why.summary = gone(&graph, &about).ok_or(error)?;
             return Ok(why);
         }
     };
     why.owners = owners(client, &object);
     let mut warnings = warnings(client, &object);
     if let Some(pod) = object.downcast::<Pod>() {
-        let told = pods::explain(client, &graph, &about, pod, &warnings);
-        (why.summary, why.reasons, why.placement) = told;
+        pods::explain(client, &graph, &about, pod, &warnings, &mut why);
     } else {
         why.summary = summary(&object);
         why.reasons = conditions(&object);
@@ -63,6 +59,20 @@ pub fn why(client: &Client, kind: &Kind, namespace: &str, name: &str) -> Result<
     let surplus = warnings.len().saturating_sub(WARNINGS);
     why.warnings = warnings.split_off(surplus);
     Ok(why)
+}
+
+/// Who deleted an object, and by which command.
+fn gone(graph: &Graph, about: &[usize]) -> Option<String> {
+    let (ended, _) = graph.last(about, Did::Deleted)?;
+    // Kubelets and finalizers only end what someone else began.
+    let began = graph.last(about, Did::DeletionBegan).unwrap_or((ended, graph.write(ended)?));
+    let record = &graph.records[began.0];
+    let at = clock(record.at.as_millis());
+    let by = &began.1.by;
+    Some(match graph.command(began.0) {
+        Some(line) => format!("It is gone: {by} deleted it at {at} because of `{line}`."),
+        None => format!("It is gone: {by} deleted it at {at}."),
+    })
 }
 
 /// Drops reasons that say the same as an earlier one.

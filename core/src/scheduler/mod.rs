@@ -129,11 +129,6 @@ impl Scheduler {
     }
 }
 
-/// What a scheduler of this cluster decided about a pod last, if that is not too long ago.
-pub fn decision(client: &Client, namespace: &str, pod: &str) -> Option<Rc<Decision>> {
-    Decisions::of(client).last(namespace, pod)
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(timer) = self.timer.take() {

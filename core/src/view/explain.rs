@@ -17,6 +17,8 @@ pub struct Why {
     pub reasons: Vec<Reason>,
     /// What the scheduler decided, for pods.
     pub placement: Option<Placement>,
+    /// What it decided before, oldest first, without what became of each node.
+    pub earlier: Vec<Placement>,
     /// The latest warnings about it and what it owns, oldest first.
     pub warnings: Vec<Warning>,
 }
@@ -37,8 +39,20 @@ pub struct Reason {
 pub struct Placement {
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
+    /// The scheduler's name.
+    pub scheduler: String,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
     /// The node it chose; empty if none fits.
     pub node: String,
+    /// How many nodes there were, how many of them it looked at, and how many of those fit.
+    pub counts: (usize, usize, usize),
+    /// The plugin that refused before any node was looked at, with its reasons.
+    pub refused: Option<(String, Vec<String>)>,
+    /// The node on which room is being made; empty if none is.
+    pub nominated: String,
+    /// The pods that have to go there: `default/web-1`.
+    pub victims: Vec<String>,
     /// What it told in the event if none fits.
     pub message: String,
     /// What became of each node (the first fifty), by name.
@@ -56,8 +70,21 @@ pub struct NodeVerdict {
     pub reasons: Vec<String>,
     /// The sum of its scores, if it was compared with others.
     pub total: Option<i64>,
-    /// What each plugin gave, weighted.
-    pub scores: Vec<(String, i64)>,
+    /// What each plugin gave.
+    pub scores: Vec<Score>,
+}
+
+/// What a plugin gave a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// The plugin.
+    pub plugin: String,
+    /// What it gave, in its own measure.
+    pub raw: i64,
+    /// The same as 0..=100.
+    pub score: i64,
+    /// How much that weighs: `score * weight` counts.
+    pub weight: i64,
 }
 
 /// A warning that a component told.

@@ -195,7 +195,7 @@ impl Cluster {
             machine: node.machine.clone(),
             engine: node.engine.clone(),
             pod_cidr: None,
-            capacity: Capacity { cpus: 4, memory: 8 << 30, pods: 30, ..Capacity::default() },
+            capacity: Capacity { cpus: 16, memory: 8 << 30, pods: 60, ..Capacity::default() },
             labels: BTreeMap::new(),
             taints: Vec::new(),
             static_pods: Vec::new(),

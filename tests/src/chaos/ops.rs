@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     policy::v1::PodDisruptionBudget,
 };
 use sandbar_core::{
-    api::{Object, Typed, meta, patch::PatchType, pods, selector::Selector},
+    api::{Object, Typed, meta, object::from_value, patch::PatchType, pods, selector::Selector},
     client::{DeleteOptions, FieldValidation, Propagation, Subresource},
     machine::Signal,
 };
@@ -69,6 +69,14 @@ pub enum Op {
     KubeletStop(usize),
     /// A node's kubelet is started.
     KubeletStart(usize),
+    /// A part of the cluster dies: its place among [`Cluster::parts`].
+    Stop(u64),
+    /// A part of the cluster is started.
+    Start(u64),
+    /// A node drives away what does not tolerate its taint, or no longer does.
+    Taint(usize),
+    /// A job whose pods fail.
+    FailingJob(u64),
     /// A node gets or loses the label `disk=fast`.
     NodeLabel(usize),
     /// Nothing is done for so many milliseconds.
@@ -76,7 +84,7 @@ pub enum Op {
 }
 
 /// Names are few, so that operations meet.
-const NAMES: u64 = 3;
+pub const NAMES: u64 = 3;
 
 impl Op {
     /// An operation by chance.
@@ -91,10 +99,10 @@ impl Op {
             _ => Sort::ReplicaSet,
         };
         let more = chance.below(1_000);
-        match chance.below(40) {
+        match chance.below(46) {
             0..=8 => Op::Create(sort, n, count),
             9..=12 => Op::Scale(sort, n, count),
-            13..=15 => Op::Image(sort, n, more % 2),
+            13..=15 => Op::Image(sort, n, more % 3),
             16..=18 => Op::Delete(
                 sort,
                 n,
@@ -116,6 +124,10 @@ impl Op {
             33 => Op::KubeletStop(node),
             34 => Op::KubeletStart(node),
             35 => Op::NodeLabel(node),
+            36 => Op::Stop(more),
+            37 => Op::Start(more),
+            38 => Op::Taint(node),
+            39 => Op::FailingJob(n),
             _ => Op::Wait(match more % 4 {
                 0 => 100_000,
                 1 => 20_000,
@@ -135,6 +147,7 @@ impl Op {
                 }
             }
             Op::Image(sort, n, version) => {
+                // The third is one that no registry has.
                 let image = format!("web-example:1.2{}", 5 + version);
                 let container = json!({"name": "c", "image": image});
                 let template = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
@@ -184,6 +197,23 @@ impl Op {
             Op::KubeletStop(node) => cluster.stop(&Part::Kubelet(*node)),
             Op::KubeletStart(node) => cluster.start(&Part::Kubelet(*node)),
             Op::NodeLabel(node) => label_node(cluster, *node),
+            Op::Stop(which) => {
+                let parts = cluster.parts();
+                cluster.stop(&parts[*which as usize % parts.len()]);
+            }
+            Op::Start(which) => {
+                let parts = cluster.parts();
+                cluster.start(&parts[*which as usize % parts.len()]);
+            }
+            Op::Taint(node) => taint(cluster, *node),
+            Op::FailingJob(n) => make(
+                cluster,
+                json!({"apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"name": format!("fail-{n}")},
+                "spec": {"backoffLimit": n, "template": {"spec": {"restartPolicy": "Never",
+                    "containers": [{"name": "c", "image": "busybox:1.36",
+                        "command": ["sh", "-c", "sleep 1; exit 3"]}]}}}}),
+            ),
             Op::Wait(millis) => cluster.pass(Duration::from_millis(*millis)),
         }
         Vec::new()
@@ -315,6 +345,34 @@ fn label_node(cluster: &Cluster, node: usize) {
     let patch = json!({"metadata": {"labels": {"disk": label}}});
     let _ =
         cluster.admin.patch(Node::ID, ("", &name), (PatchType::Merge, &patch), Subresource::Main);
+}
+
+fn taint(cluster: &Cluster, node: usize) {
+    let name = cluster.node(node);
+    let Some(found) = cluster.admin.find::<Node>("", &name) else { return };
+    let taints = found.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default();
+    let has = taints.iter().any(|t| t.key == TAINT);
+    untaint(cluster, node);
+    if !has {
+        let Some(found) = cluster.admin.find::<Node>("", &name) else { return };
+        let mut new = (*found).clone();
+        let taint = json!({"key": TAINT, "effect": "NoExecute"});
+        let taints = new.spec.get_or_insert_default().taints.get_or_insert_default();
+        taints.push(from_value(taint).expect("a taint"));
+        let _ = cluster.admin.update(new);
+    }
+}
+
+/// The taint of [`Op::Taint`].
+const TAINT: &str = "maintenance";
+
+/// Takes away the taint of [`Op::Taint`].
+pub fn untaint(cluster: &Cluster, node: usize) {
+    let Some(found) = cluster.admin.find::<Node>("", &cluster.node(node)) else { return };
+    let mut new = (*found).clone();
+    let taints = new.spec.get_or_insert_default().taints.get_or_insert_default();
+    taints.retain(|taint| taint.key != TAINT);
+    let _ = cluster.admin.update(new);
 }
 
 /// Lets new pods on a node, or keeps them off.

@@ -12,8 +12,8 @@ use sandbar_core::{
 
 use super::{
     Chance,
-    cluster::{Cluster, Part},
-    ops::{Op, PLACE, cordon},
+    cluster::Cluster,
+    ops::{NAMES, Op, PLACE, Sort, cordon, untaint},
 };
 
 /// Real time between two operations is what people take; here it is short.
@@ -81,10 +81,20 @@ fn held(cluster: &Cluster) -> Vec<String> {
 
 /// Takes away what stands in the way of what is wanted.
 pub fn heal(cluster: &mut Cluster) {
-    for number in 0..cluster.size() {
-        cluster.start(&Part::Kubelet(number));
-        cordon(cluster, number, false);
+    for part in cluster.parts() {
+        cluster.start(&part);
     }
+    for number in 0..cluster.size() {
+        cordon(cluster, number, false);
+        untaint(cluster, number);
+    }
+    // Images that there are.
+    for sort in [Sort::Deployment, Sort::StatefulSet, Sort::DaemonSet, Sort::ReplicaSet] {
+        for number in 0..NAMES {
+            Op::Image(sort, number, 0).run(cluster);
+        }
+    }
+    stuck(cluster);
     // A stateful set can't replace a pod that it lost while the pod has the name.
     for pod in cluster.admin.list::<Pod>(Some(PLACE)) {
         if meta::label(&pod.metadata, "app") == Some("lost") {
@@ -94,6 +104,22 @@ pub fn heal(cluster: &mut Cluster) {
     }
     let options = DeleteOptions::default();
     let _ = cluster.admin.delete::<ResourceQuota>(PLACE, "quota", &options);
+}
+
+/// What a controller does not replace although it will never run: upstream waits for people here.
+fn stuck(cluster: &Cluster) {
+    for pod in cluster.admin.list::<Pod>(Some(PLACE)) {
+        let kind = meta::controller_of(&pod.metadata).map_or("", |owner| owner.kind.as_str());
+        let waits = pod
+            .spec
+            .iter()
+            .flat_map(|s| &s.containers)
+            .any(|c| c.image.as_deref().is_some_and(|image| image.ends_with("1.27")));
+        if waits && matches!(kind, "StatefulSet" | "ReplicaSet") {
+            let name = (&*pod as &dyn Object).name();
+            let _ = cluster.admin.delete::<Pod>(PLACE, name, &DeleteOptions::default());
+        }
+    }
 }
 
 /// The shortest list of operations that still fails, found by leaving out ever smaller parts.
