@@ -9,6 +9,8 @@
 //! pod groups.
 
 mod cache;
+#[cfg(test)]
+mod cases;
 pub mod config;
 mod cycle;
 mod decisions;

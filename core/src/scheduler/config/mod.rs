@@ -7,6 +7,8 @@
 mod args;
 mod plugins;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::{rc::Rc, time::Duration};
 
