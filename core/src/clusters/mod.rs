@@ -4,6 +4,9 @@
 //! kubelet as services; the kubelet runs the control plane as static pods; the processes in those
 //! pods are the components. So what is killed is gone, and what is started again is there again.
 //!
+//! [`Cluster`] is any cluster, laid out as minikube does it or as a provider does: [`cloud`] has
+//! machines in zones, load balancers and disks, and what makes a cluster use them.
+//!
 //! Invariant: no component gets a handle on another; all they share is the API server and the
 //! machine they run on.
 
