@@ -17,7 +17,9 @@ use crate::app::topics::{Topic, use_page, use_topic};
 pub fn Nodes() -> Html {
     let page = use_topic(Topic::Nodes);
     let store = page.cluster.borrow();
-    let nodes: Vec<_> = store.nodes.values().cloned().collect();
+    // As kubectl lists them; the store is sorted by uid, which tells nobody anything.
+    let mut nodes: Vec<_> = store.nodes.values().cloned().collect();
+    nodes.sort_by(|a, b| a.row.name.cmp(&b.row.name));
     let waiting: Vec<_> =
         store.on_node("").into_iter().filter(|p| store.shows(&p.row.namespace)).collect();
     let ready = nodes.iter().filter(|n| of_node(&n.row.status) == Tone::Good).count();
@@ -86,7 +88,10 @@ fn Node(props: &NodeProps) -> Html {
             }
             if !system.is_empty() {
                 <div class="system">
-                    <p class="muted small">{ format!("kube-system · {} pods", system.len()) }</p>
+                    <p class="muted small">{ match system.len() {
+                        1 => "kube-system · 1 pod".to_string(),
+                        n => format!("kube-system · {n} pods"),
+                    } }</p>
                     <Field pods={Rc::new(system)} of={format!("of the system {of}")} dense=true/>
                 </div>
             }
