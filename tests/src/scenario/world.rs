@@ -483,11 +483,12 @@ fn run(client: &Client, ns: &str, name: &str) {
                 "state": {"running": {"startedAt": now}}})
         })
         .collect();
+    let generation = value["metadata"]["generation"].clone();
     let conditions: Vec<Value> =
         ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
             .into_iter()
             .map(|kind| {
-                json!({"type": kind, "status": "True", "observedGeneration": 1,
+                json!({"type": kind, "status": "True", "observedGeneration": generation,
                     "lastProbeTime": null, "lastTransitionTime": now})
             })
             .collect();
@@ -496,7 +497,7 @@ fn run(client: &Client, ns: &str, name: &str) {
     let old = value["status"].clone();
     value["status"] = json!({"phase": "Running", "conditions": conditions,
         "containerStatuses": statuses, "hostIP": host, "hostIPs": [{"ip": host}],
-        "podIP": "192.168.192.168", "podIPs": address, "observedGeneration": 1,
+        "podIP": "192.168.192.168", "podIPs": address, "observedGeneration": generation,
         "startTime": if old["startTime"].is_null() { now } else { old["startTime"].clone() },
         "qosClass": old["qosClass"], "resources": {}});
     if let Ok(pod) = from_value::<Pod>(value) {
