@@ -100,3 +100,23 @@ fn faults_are_causes_and_decisions_are_told_node_by_node() {
     let found = way(&fault.then, "container web started").unwrap();
     assert_eq!(found[0], "container web exited with code 137 (minikube)");
 }
+
+#[test]
+fn tab_offers_questions_kinds_and_names() {
+    let mut driver = start(1);
+    driver.run("kubectl create deployment webshop --image=nginx:1.25", MINUTE).unwrap();
+    for (typed, want) in [
+        ("sandbar tr\t", "sandbar trace "),
+        ("sandbar why deploym\t", "sandbar why deployments.apps "),
+        ("sandbar why deploy/web\t", "sandbar why deploy/webshop "),
+        ("sandbar trace deploy webs\t", "sandbar trace deploy webshop "),
+    ] {
+        let before = driver.printed.len();
+        driver.keys(typed);
+        driver.pass(Duration::from_secs(1));
+        let shown = driver.printed[before..].replace("\u{1b}[J", "");
+        assert!(shown.contains(want), "{typed:?}: {shown:?}");
+        driver.keys("\u{3}");
+        driver.pass(Duration::from_secs(1));
+    }
+}
