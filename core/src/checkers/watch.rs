@@ -125,7 +125,8 @@ impl Inner {
         let mut now = BTreeMap::new();
         for quota in self.client.list::<ResourceQuota>(None) {
             let object: &dyn Object = &*quota;
-            let hard = quota.spec.as_ref().and_then(|s| s.hard.as_ref());
+            // A quota holds from when its controller has counted for the first time.
+            let hard = quota.status.as_ref().and_then(|s| s.hard.as_ref());
             let hard = hard.and_then(|h| h.get("pods")).map(|q| Amount::of(q).units());
             let Some(hard) = hard else { continue };
             let used = quotas::pods_of(&seen, object.namespace());

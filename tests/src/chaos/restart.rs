@@ -70,6 +70,9 @@ pub fn play(restart: Option<(&Part, usize, bool)>) -> BTreeMap<String, Vec<Strin
     }
     cluster.pass(Duration::from_secs(60));
     heal(&mut cluster);
+    if let Some((part, _, false)) = restart {
+        cluster.stop(part);
+    }
     cluster.pass(SETTLING);
     state(&cluster)
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
+use k8s_openapi::api::{
+    apps::v1::ReplicaSet,
+    core::v1::{Pod, PodSpec, ResourceQuota},
+};
 use sandbar_core::{
     api::{Object, Typed, meta, pods},
     checkers::{SETTLED, SOON, violations},
@@ -108,18 +111,27 @@ pub fn heal(cluster: &mut Cluster) {
 
 /// What a controller does not replace although it will never run: upstream waits for people here.
 fn stuck(cluster: &Cluster) {
+    for set in cluster.admin.list::<ReplicaSet>(Some(PLACE)) {
+        let template = set.spec.as_ref().and_then(|s| s.template.as_ref()?.spec.clone());
+        let orphan = meta::controller_of(&set.metadata).is_none();
+        if orphan && template.is_some_and(|spec| lost_image(&spec)) {
+            let name = (&*set as &dyn Object).name();
+            let _ = cluster.admin.delete::<ReplicaSet>(PLACE, name, &DeleteOptions::default());
+        }
+    }
     for pod in cluster.admin.list::<Pod>(Some(PLACE)) {
         let kind = meta::controller_of(&pod.metadata).map_or("", |owner| owner.kind.as_str());
-        let waits = pod
-            .spec
-            .iter()
-            .flat_map(|s| &s.containers)
-            .any(|c| c.image.as_deref().is_some_and(|image| image.ends_with("1.27")));
+        let waits = pod.spec.as_ref().is_some_and(lost_image);
         if waits && matches!(kind, "StatefulSet" | "ReplicaSet") {
             let name = (&*pod as &dyn Object).name();
             let _ = cluster.admin.delete::<Pod>(PLACE, name, &DeleteOptions::default());
         }
     }
+}
+
+/// Whether pods of this kind wait for an image that there is not.
+fn lost_image(spec: &PodSpec) -> bool {
+    spec.containers.iter().any(|c| c.image.as_deref().is_some_and(|i| i.ends_with("1.27")))
 }
 
 /// The shortest list of operations that still fails, found by leaving out ever smaller parts.
