@@ -22,7 +22,9 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     engine::Engine,
-    proto, sandbar, upgrade,
+    proto, sandbar,
+    spdy::Wire,
+    upgrade,
     users::Tokens,
     wire::{Answer, Carried, Pieces, pack},
 };
@@ -121,12 +123,25 @@ pub async fn answer(
         user,
     };
     let key = head.headers.get("sec-websocket-key").cloned();
+    let is_spdy = request.is_upgrade("spdy/3.1");
     let Some(answer) = ask(&shared.engine, request).await else {
         return Ok(status(503, "ServiceUnavailable", "the API server is not running"));
     };
     Ok(match answer.body {
         Carried::Bytes(bytes) => respond(answer.status, &answer.headers, whole(bytes)),
         Carried::Stream(pieces) => respond(answer.status, &answer.headers, pieces.boxed_unsync()),
+        Carried::Messages(protocol, to, from) if is_spdy => {
+            let engine = shared.engine.clone();
+            upgrade::switch_spdy(protocol, switch, move |io| {
+                crate::spdy_process::run(io, to, from, engine)
+            })
+        }
+        Carried::Ports(protocol, dial) if is_spdy => {
+            let engine = shared.engine.clone();
+            upgrade::switch_spdy(protocol, switch, move |io| {
+                crate::spdy::ports(Wire::Raw(io), dial, engine)
+            })
+        }
         Carried::Messages(protocol, to, from) => {
             let engine = shared.engine.clone();
             upgrade::switch(key, protocol, switch, move |socket| {
@@ -136,7 +151,7 @@ pub async fn answer(
         Carried::Ports(protocol, dial) => {
             let engine = shared.engine.clone();
             upgrade::switch(key, protocol, switch, move |socket| {
-                crate::spdy::ports(socket, dial, engine)
+                crate::spdy::ports(Wire::Socket(Box::new(socket)), dial, engine)
             })
         }
     })

@@ -15,6 +15,7 @@ mod node_ports;
 mod proto;
 mod sandbar;
 mod spdy;
+mod spdy_process;
 mod upgrade;
 pub mod users;
 mod wire;

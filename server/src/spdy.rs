@@ -1,6 +1,7 @@
-//! `SPDY/3.1+portforward.k8s.io`: connections to ports of a pod, in SPDY frames in a WebSocket.
+//! SPDY/3.1: connections to ports of a pod, in frames in a WebSocket (`SPDY/3.1+portforward.k8s.io`)
+//! or on the connection itself, as older clients do it.
 //!
-//! Of SPDY there is what port-forward needs: streams that the client opens in pairs (one for data,
+//! Of SPDY there is what Kubernetes needs: streams that the client opens in pairs (one for data,
 //! one for an error), data, ends, pings. Header blocks are one zlib stream a direction, begun with
 //! the dictionary of the specification (draft-mbelshe-httpbis-spdy-00, 2.6.10.1).
 //!
@@ -10,7 +11,12 @@ use std::collections::BTreeMap;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::{mpsc, oneshot};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::{mpsc, oneshot},
+};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
@@ -19,12 +25,58 @@ use crate::{
     wire::{Dial, Dialled},
 };
 
-const SYN_STREAM: u16 = 1;
-const SYN_REPLY: u16 = 2;
-const RST_STREAM: u16 = 3;
-const PING: u16 = 6;
-const GOAWAY: u16 = 7;
-const FIN: u8 = 1;
+/// What frames travel on.
+pub enum Wire {
+    /// Messages of a WebSocket.
+    Socket(Box<Socket>),
+    /// The connection itself.
+    Raw(TokioIo<Upgraded>),
+}
+
+impl Wire {
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Wire::Socket(socket) => loop {
+                match socket.next().await {
+                    Some(Ok(Message::Binary(bytes))) => return Some(bytes.to_vec()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                }
+            },
+            Wire::Raw(io) => {
+                let mut bytes = Vec::with_capacity(READ);
+                match io.read_buf(&mut bytes).await {
+                    Ok(0) | Err(_) => None,
+                    Ok(_) => Some(bytes),
+                }
+            }
+        }
+    }
+
+    /// Sends bytes; whether that worked.
+    pub async fn send(&mut self, bytes: Vec<u8>) -> bool {
+        match self {
+            Wire::Socket(socket) => socket.send(Message::binary(bytes)).await.is_ok(),
+            Wire::Raw(io) => io.write_all(&bytes).await.is_ok() && io.flush().await.is_ok(),
+        }
+    }
+}
+
+/// So many bytes are read at once.
+const READ: usize = 32 << 10;
+/// A stream is opened.
+pub const SYN_STREAM: u16 = 1;
+/// It was.
+pub const SYN_REPLY: u16 = 2;
+/// A stream is broken off.
+pub const RST_STREAM: u16 = 3;
+/// Is somebody there?
+pub const PING: u16 = 6;
+/// The session ends.
+pub const GOAWAY: u16 = 7;
+/// Flag of a frame: the stream ends with it.
+pub const FIN: u8 = 1;
 /// Streams that may be open at once.
 const MOST_STREAMS: usize = 2_000;
 /// The largest header block, uncompressed.
@@ -123,10 +175,16 @@ fn dictionary() -> Vec<u8> {
 }
 
 /// Reads header blocks, in their order.
-struct Unpacker(Decompress);
+pub struct Unpacker(Decompress);
 
 impl Unpacker {
-    fn block(&mut self, mut packed: &[u8]) -> Option<BTreeMap<String, String>> {
+    /// At the beginning of a session.
+    pub fn new() -> Self {
+        Unpacker(Decompress::new(true))
+    }
+
+    /// The headers of a block; `None` where they can't be read.
+    pub fn block(&mut self, mut packed: &[u8]) -> Option<BTreeMap<String, String>> {
         let mut plain = vec![0; LARGEST_BLOCK];
         let mut length = 0;
         let mut prepared = false;
@@ -176,23 +234,26 @@ fn text(block: &mut &[u8]) -> Option<String> {
 }
 
 /// Writes header blocks without headers, which is all that is ever answered.
-struct Packer(Compress);
+pub struct Packer(Compress);
 
 impl Packer {
-    fn new() -> Option<Self> {
+    /// At the beginning of a session.
+    pub fn new() -> Option<Self> {
         let mut compress = Compress::new(Compression::fast(), true);
         compress.set_dictionary(&dictionary()).ok()?;
         Some(Packer(compress))
     }
 
-    fn empty(&mut self) -> Option<Vec<u8>> {
+    /// A block without headers.
+    pub fn empty(&mut self) -> Option<Vec<u8>> {
         let mut packed = Vec::with_capacity(256);
         self.0.compress_vec(&[0; 4], &mut packed, FlushCompress::Sync).ok()?;
         Some(packed)
     }
 }
 
-fn control(kind: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
+/// A frame about a stream or the session.
+pub fn control(kind: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80, 3];
     frame.extend(kind.to_be_bytes());
     frame.push(flags);
@@ -201,7 +262,8 @@ fn control(kind: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn data(stream: u32, flags: u8, bytes: &[u8]) -> Vec<u8> {
+/// A frame with bytes of a stream.
+pub fn data(stream: u32, flags: u8, bytes: &[u8]) -> Vec<u8> {
     let mut frame = stream.to_be_bytes().to_vec();
     frame.push(flags);
     frame.extend(&(bytes.len() as u32).to_be_bytes()[1..]);
@@ -227,11 +289,38 @@ struct Session {
     engine: Engine,
 }
 
-/// Speaks SPDY in a WebSocket until either side ends.
-pub async fn ports(mut socket: Socket, dial: mpsc::UnboundedSender<Dial>, engine: Engine) {
+/// A frame that came.
+pub enum Frame {
+    /// Bytes of a stream, and flags.
+    Data(u32, u8, Vec<u8>),
+    /// Its kind, its flags, what it says, and all of it.
+    Control(u16, u8, Vec<u8>, Vec<u8>),
+}
+
+/// Takes a whole frame from the front of `buffer`, if one is there. Errors: it is too large.
+pub fn next_frame(buffer: &mut Vec<u8>) -> Result<Option<Frame>, ()> {
+    let Some((head, _)) = buffer.split_first_chunk::<8>() else { return Ok(None) };
+    let [a, b, c, d, flags, l1, l2, l3] = *head;
+    let length = u32::from_be_bytes([0, l1, l2, l3]) as usize;
+    if length > LARGEST_FRAME {
+        return Err(());
+    }
+    if buffer.len() < 8 + length {
+        return Ok(None);
+    }
+    let frame: Vec<u8> = buffer.drain(..8 + length).collect();
+    let payload = frame.get(8..).unwrap_or_default().to_vec();
+    Ok(Some(match a & 0x80 {
+        0 => Frame::Data(u32::from_be_bytes([a, b, c, d]), flags, payload),
+        _ => Frame::Control(u16::from_be_bytes([c, d]), flags, payload, frame),
+    }))
+}
+
+/// Speaks SPDY until either side ends.
+pub async fn ports(mut socket: Wire, dial: mpsc::UnboundedSender<Dial>, engine: Engine) {
     let (out, mut frames) = mpsc::channel(WAITING);
     let Some(packer) = Packer::new() else { return };
-    let unpacker = Unpacker(Decompress::new(true));
+    let unpacker = Unpacker::new();
     let streams = BTreeMap::new();
     let mut session = Session { unpacker, packer, streams, out, dial, engine: engine.clone() };
     let mut buffer: Vec<u8> = Vec::new();
@@ -239,28 +328,25 @@ pub async fn ports(mut socket: Socket, dial: mpsc::UnboundedSender<Dial>, engine
         tokio::select! {
             frame = frames.recv() => {
                 let Some(frame) = frame else { break };
-                if socket.send(Message::binary(frame)).await.is_err() {
+                if !socket.send(frame).await {
                     break;
                 }
             }
-            message = socket.next() => match message {
-                Some(Ok(Message::Binary(bytes))) => {
-                    buffer.extend_from_slice(&bytes);
-                    let mut replies = Vec::new();
-                    if session.take(&mut buffer, &mut replies).is_none() {
-                        break;
-                    }
-                    let mut lost = false;
-                    for reply in replies {
-                        lost |= socket.send(Message::binary(reply)).await.is_err();
-                    }
-                    if lost {
-                        break;
-                    }
+            bytes = socket.next() => {
+                let Some(bytes) = bytes else { break };
+                buffer.extend_from_slice(&bytes);
+                let mut replies = Vec::new();
+                if session.take(&mut buffer, &mut replies).is_none() {
+                    break;
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
-                Some(Ok(_)) => {}
-            },
+                let mut lost = false;
+                for reply in replies {
+                    lost |= !socket.send(reply).await;
+                }
+                if lost {
+                    break;
+                }
+            }
         }
     }
     drop(session);
@@ -271,33 +357,20 @@ impl Session {
     /// Takes whole frames from the front of `buffer`; answers go to `replies`. `None` ends the
     /// session.
     fn take(&mut self, buffer: &mut Vec<u8>, replies: &mut Vec<Vec<u8>>) -> Option<()> {
-        loop {
-            let Some((head, _)) = buffer.split_first_chunk::<8>() else { return Some(()) };
-            let [a, b, c, d, flags, l1, l2, l3] = *head;
-            let length = u32::from_be_bytes([0, l1, l2, l3]) as usize;
-            if length > LARGEST_FRAME {
-                return None;
-            }
-            if buffer.len() < 8 + length {
-                return Some(());
-            }
-            let frame: Vec<u8> = buffer.drain(..8 + length).collect();
-            let payload = frame.get(8..)?;
-            if a & 0x80 == 0 {
-                self.data(u32::from_be_bytes([a, b, c, d]), flags, payload);
-                continue;
-            }
-            match u16::from_be_bytes([c, d]) {
-                SYN_STREAM => self.opened(payload, replies)?,
-                RST_STREAM => {
+        while let Some(frame) = next_frame(buffer).ok()? {
+            match frame {
+                Frame::Data(stream, flags, bytes) => self.data(stream, flags, &bytes),
+                Frame::Control(SYN_STREAM, _, payload, _) => self.opened(&payload, replies)?,
+                Frame::Control(RST_STREAM, _, payload, _) => {
                     let stream = u32::from_be_bytes(*payload.first_chunk()?);
                     self.streams.remove(&stream);
                 }
-                PING => replies.push(frame),
-                GOAWAY => return None,
-                _ => {}
+                Frame::Control(PING, _, _, frame) => replies.push(frame),
+                Frame::Control(GOAWAY, ..) => return None,
+                Frame::Control(..) => {}
             }
         }
+        Some(())
     }
 
     fn data(&mut self, stream: u32, flags: u8, bytes: &[u8]) {

@@ -62,6 +62,26 @@ pub fn switch<F: Future<Output = ()> + Send + 'static>(
     response
 }
 
+/// Answers that the connection is switched to SPDY, and goes on with it in `run`.
+pub fn switch_spdy<F: Future<Output = ()> + Send + 'static>(
+    protocol: &'static str,
+    switch: OnUpgrade,
+    run: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
+) -> Response<Out> {
+    tokio::spawn(async move {
+        if let Ok(upgraded) = switch.await {
+            run(TokioIo::new(upgraded)).await;
+        }
+    });
+    let mut response = Response::new(whole(""));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("SPDY/3.1"));
+    headers.insert("x-stream-protocol-version", HeaderValue::from_static(protocol));
+    response
+}
+
 /// Passes messages on, both ways, until either side ends.
 pub async fn messages(
     mut socket: Socket,

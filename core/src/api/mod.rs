@@ -4,6 +4,7 @@
 //! so that the download carries each type's code once.
 
 pub mod base64;
+pub mod cel;
 pub mod cron;
 pub mod duration;
 pub mod errors;

@@ -227,6 +227,13 @@ impl ApiServer {
                 return Err(Status::invalid(kind, old.name(), errors));
             }
         }
+        if sub == Subresource::Status && kind.is_custom() {
+            let mut errors = strategy.validate(&scx, &*new);
+            errors.extend(strategy.validate_update(&scx, &*new, &**old));
+            if !errors.is_empty() {
+                return Err(Status::invalid(kind, old.name(), errors));
+            }
+        }
         if sub == Subresource::Main {
             self.check_update(&scx, kind, &*strategy, &mut *new, old)?;
             let old = Some(&**old);

@@ -10,6 +10,7 @@
 mod path;
 mod rules;
 mod schema;
+mod validations;
 
 use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
@@ -19,6 +20,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 
 pub use rules::Custom;
+pub use validations::broken;
 
 use super::{
     ApiServer, DeleteOptions, RequestCx, Subresource, User,
@@ -229,8 +231,10 @@ impl ApiServer {
             let usual = || format!("{group}/{} {kind} is deprecated", version.name);
             self.kept(&own.unwrap_or_else(usual))
         });
+        let schema = schema.map(to_value).unwrap_or_default();
         Custom {
-            schema: schema.map(to_value).unwrap_or_default(),
+            rules: validations::Rules::of(&schema),
+            schema,
             status: parts.is_some_and(|p| p.status.is_some()),
             scale,
             columns: self.columns(version),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{path, schema};
+use super::{path, schema, validations};
 use crate::{
     api::{DynamicObject, FieldError, Object, Status, duration, object::to_value},
     apiserver::{
@@ -21,6 +21,8 @@ use crate::{
 pub struct Custom {
     /// `openAPIV3Schema`.
     pub schema: Value,
+    /// The schema's rules in CEL.
+    pub rules: validations::Rules,
     /// Whether the status is a subresource.
     pub status: bool,
     /// Paths of the replicas wanted, of those there and of the selector, if it scales.
@@ -78,6 +80,23 @@ impl Custom {
             });
         }
         row
+    }
+}
+
+impl Custom {
+    /// What the rules in CEL say of an object.
+    fn ruled(
+        &self,
+        cx: &StrategyCx,
+        new: &dyn Object,
+        old: Option<&dyn Object>,
+    ) -> Vec<FieldError> {
+        if self.rules.is_empty() {
+            return Vec::new();
+        }
+        let errors = self.validate(cx, new);
+        let (new, old) = (new.to_value(), old.map(|old| old.to_value()));
+        self.rules.check(&self.schema, (&new, old.as_ref()), &errors)
     }
 }
 
@@ -152,12 +171,17 @@ impl DynStrategy for Custom {
         errors
     }
 
-    fn validate_new(&self, _: &StrategyCx, _: &dyn Object) -> Vec<FieldError> {
-        Vec::new()
+    fn validate_new(&self, cx: &StrategyCx, object: &dyn Object) -> Vec<FieldError> {
+        self.ruled(cx, object, None)
     }
 
-    fn validate_update(&self, _: &StrategyCx, _: &dyn Object, _: &dyn Object) -> Vec<FieldError> {
-        Vec::new()
+    fn validate_update(
+        &self,
+        cx: &StrategyCx,
+        new: &dyn Object,
+        old: &dyn Object,
+    ) -> Vec<FieldError> {
+        self.ruled(cx, new, Some(old))
     }
 
     fn allocate(

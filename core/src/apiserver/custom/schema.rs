@@ -2,8 +2,7 @@
 //! said, telling what is wrong.
 //!
 //! Models `apiextensions-apiserver/pkg/apiserver/schema/{pruning,defaulting}` and the validation of
-//! `kube-openapi/pkg/validation` with its messages. Rules in CEL (`x-kubernetes-validations`) are not
-//! evaluated.
+//! `kube-openapi/pkg/validation` with its messages. Rules in CEL are in [`super::validations`].
 
 use regex_lite::Regex;
 use serde_json::{Map, Value};

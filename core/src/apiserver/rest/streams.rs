@@ -179,7 +179,8 @@ impl Call<'_> {
             .map(str::trim)
             .collect();
         let bare = |name: &'static str| name.rsplit('+').next().unwrap_or(name);
-        let mut known = known.iter().copied().map(bare);
+        // The fifth version is one of WebSockets.
+        let mut known = known.iter().copied().map(bare).filter(|name| !name.starts_with("v5"));
         known.find(|name| offered.contains(name)).ok_or_else(|| {
             let accepted = if offered.is_empty() { "[]".into() } else { format!("{offered:?}") };
             let why = format!(

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::{FieldError, Path, object::to_value},
-    apiserver::custom::FINALIZER,
+    apiserver::custom::{FINALIZER, broken},
 };
 
 /// Schemas may be nested so deep.
@@ -237,6 +237,7 @@ fn versions(crd: &CustomResourceDefinition, at: &Path, errors: &mut Vec<FieldErr
                     }
                 }
                 structure(schema, &at, 0, errors);
+                broken(&to_value(schema), &at.to_string(), 0, errors);
             }
         }
     }
