@@ -124,6 +124,7 @@ pub async fn answer(
     };
     let key = head.headers.get("sec-websocket-key").cloned();
     let is_spdy = request.is_upgrade("spdy/3.1");
+    let query = request.query.clone();
     let Some(answer) = ask(&shared.engine, request).await else {
         return Ok(status(503, "ServiceUnavailable", "the API server is not running"));
     };
@@ -132,8 +133,9 @@ pub async fn answer(
         Carried::Stream(pieces) => respond(answer.status, &answer.headers, pieces.boxed_unsync()),
         Carried::Messages(protocol, to, from) if is_spdy => {
             let engine = shared.engine.clone();
+            let expected = crate::spdy_process::expected(&query);
             upgrade::switch_spdy(protocol, switch, move |io| {
-                crate::spdy_process::run(io, to, from, engine)
+                crate::spdy_process::run(io, to, from, (expected, engine))
             })
         }
         Carried::Ports(protocol, dial) if is_spdy => {

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use crate::{
     engine::Engine,
@@ -29,6 +32,8 @@ const CLOSE: u8 = 255;
 const PIECE: usize = 1 << 20;
 /// How long a client may take to hang up when all is said.
 const LAST: Duration = Duration::from_secs(5);
+/// How long a client may take to open its streams (`DefaultStreamCreationTimeout`).
+const OPENING: Duration = Duration::from_secs(30);
 
 /// One session.
 struct Session {
@@ -41,12 +46,24 @@ struct Session {
     engine: Engine,
 }
 
-/// Passes a process' streams on, both ways, until either side ends.
+/// How many streams a client opens that asks with this query.
+pub fn expected(query: &str) -> usize {
+    let is = |name: &str| {
+        let mut all = query.split('&').filter_map(|pair| pair.split_once('='));
+        all.any(|(key, value)| key == name && matches!(value, "true" | "1"))
+    };
+    let tty = is("tty");
+    let open = [is("stdin"), is("stdout"), is("stderr") && !tty, tty];
+    1 + open.into_iter().filter(|open| *open).count()
+}
+
+/// Passes a process' streams on, both ways, until either side ends. What it says waits until the
+/// client has opened all its streams.
 pub async fn run(
     io: TokioIo<Upgraded>,
     to: mpsc::UnboundedSender<Vec<u8>>,
     mut from: Pieces,
-    engine: Engine,
+    (expected, engine): (usize, Engine),
 ) {
     let Some(packer) = Packer::new() else { return };
     let mut session = Session {
@@ -59,19 +76,20 @@ pub async fn run(
     };
     let mut wire = Wire::Raw(io);
     let mut buffer = Vec::new();
-    // A message whose stream the client has not opened yet.
-    let mut early: Option<Vec<u8>> = None;
+    let late = sleep(OPENING);
+    tokio::pin!(late);
     let ended = loop {
-        if let Some(message) = early.take_if(|m| session.knows(m)) {
-            if !session.out(&mut wire, &message).await {
-                break false;
-            }
-        }
+        let open = session.streams.len() >= expected;
         tokio::select! {
-            message = from.next(), if early.is_none() => match message {
-                Some(message) => early = Some(message),
+            message = from.next(), if open => match message {
+                Some(message) => {
+                    if !session.out(&mut wire, &message).await {
+                        break false;
+                    }
+                }
                 None => break true,
             },
+            () = &mut late, if !open => break false,
             bytes = wire.next() => {
                 let Some(bytes) = bytes else { break false };
                 buffer.extend_from_slice(&bytes);
@@ -101,11 +119,6 @@ pub async fn run(
 }
 
 impl Session {
-    /// Whether the stream of a message is open; what has no channel is nothing to wait for.
-    fn knows(&self, message: &[u8]) -> bool {
-        message.first().is_none_or(|channel| self.streams.contains_key(channel))
-    }
-
     /// Sends a message of the process.
     async fn out(&self, wire: &mut Wire, message: &[u8]) -> bool {
         let Some((channel, bytes)) = message.split_first() else { return true };
@@ -194,5 +207,12 @@ mod tests {
     fn each_stream_has_a_channel() {
         let channels: Vec<u8> = super::CHANNELS.iter().map(|(_, channel)| *channel).collect();
         assert_eq!(channels, [0, 1, 2, 3, 4]);
+        for (query, count) in [
+            ("command=ls&stdout=true&stderr=true", 3),
+            ("command=sh&stdin=true&stdout=true&tty=true&stderr=true", 4),
+            ("command=ls", 1),
+        ] {
+            assert_eq!(super::expected(query), count, "{query}");
+        }
     }
 }

@@ -87,6 +87,21 @@ fn hostile_clients_are_answered_in_words() {
     let framed = [b"k8s\0".as_slice(), &garbage].concat();
     let stranger = format!("GET {MAPS} HTTP/1.1\r\nAuthorization: Bearer nonsense");
     let nobody = format!("GET {MAPS} HTTP/1.1\r\nAuthorization: Basic eDp4");
+    let patch = format!("PATCH {MAPS}/kept HTTP/1.1\r\nContent-Type: application/");
+    let json_patch = format!("{patch}json-patch+json");
+    // Each operation doubles what the one before left.
+    let copy = |i| format!(r#"{{"op":"copy","from":"/data","path":"/data/x{i}"}}"#);
+    let bomb = format!("[{}]", (0..60).map(copy).collect::<Vec<_>>().join(","));
+    let many = format!("[{}]", vec![r#"{"op":"test","path":"/kind","value":1}"#; 20_000].join(","));
+    let deep_patch = format!("[{{\"op\":\"add\",\"path\":\"/data\",\"value\":{deep}}}]");
+    let selector = format!("GET {MAPS}?labelSelector={} HTTP/1.1", "a,".repeat(5_000) + "a!");
+    let fields = format!("GET {MAPS}?fieldSelector={} HTTP/1.1", "x=y,".repeat(5_000) + "z");
+    let token = format!("GET {MAPS}?limit=1&continue={} HTTP/1.1", "A".repeat(5_000));
+    let crds = "POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions HTTP/1.1";
+    let rule = format!("{}1{}", "(".repeat(20_000), ")".repeat(20_000));
+    let crd = format!(
+        r#"{{"metadata":{{"name":"as.b.c"}},"spec":{{"group":"b.c","scope":"Cluster","names":{{"plural":"as","kind":"A"}},"versions":[{{"name":"v1","served":true,"storage":true,"schema":{{"openAPIV3Schema":{{"type":"object","x-kubernetes-validations":[{{"rule":"{rule}"}}]}}}}}}]}}}}"#
+    );
     let exec =
         "POST /api/v1/namespaces/kube-system/pods/storage-provisioner/exec?command=ls HTTP/1.1";
     for (head, body, code) in [
@@ -99,6 +114,13 @@ fn hostile_clients_are_answered_in_words() {
         (&stranger, b"", 401),
         (&nobody, b"", 403),
         (exec, b"", 400),
+        (&json_patch, bomb.as_bytes(), 422),
+        (&json_patch, many.as_bytes(), 413),
+        (&json_patch, deep_patch.as_bytes(), 400),
+        (&selector, b"", 400),
+        (&fields, b"", 400),
+        (&token, b"", 400),
+        (crds, crd.as_bytes(), 422),
         ("POST /sandbar/time HTTP/1.1", b"{\"speed\": -1}", 400),
         ("POST /sandbar/time HTTP/1.1", b"{\"advance\": 1e300}", 400),
         ("POST /sandbar/run HTTP/1.1", b"{}", 400),

@@ -21,6 +21,8 @@ use k8s_openapi::{
 
 /// How often a patch is tried again when someone else wrote meanwhile (`MaxRetryWhenPatchConflicts`).
 const PATCH_ATTEMPTS: usize = 5;
+/// So many operations a JSON patch may have (`maxJSONPatchOperations`).
+const MOST_OPERATIONS: usize = 10_000;
 
 /// Which part of an object a write is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +82,16 @@ impl ApiServer {
             ));
         }
         let stored = self.kind(kind.storage());
+        if let (PatchType::Json, Value::Array(operations)) = patch {
+            if operations.len() > MOST_OPERATIONS {
+                let why = format!(
+                    "Request entity too large: The allowed maximum operations in a JSON patch is \
+                     {MOST_OPERATIONS}, got {}",
+                    operations.len()
+                );
+                return Err(Status::new(413, "RequestEntityTooLarge", why));
+            }
+        }
         let mut last = Status::modified(&kind, key.1);
         for _ in 0..PATCH_ATTEMPTS {
             let old = self

@@ -45,7 +45,8 @@ impl Inner {
     fn pod_list(&self) -> String {
         let workers = self.workers.borrow();
         let items: Vec<_> = workers.values().map(|w| w.pod().to_value()).collect();
-        json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}).to_string()
+        let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items});
+        crate::api::json::compact_typed(&list)
     }
 
     fn metrics(&self) -> String {

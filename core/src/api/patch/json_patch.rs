@@ -4,11 +4,15 @@ use serde_json::Value;
 
 use crate::api::gofmt::quote;
 
+/// Copies may make a document larger by so much in all (`AccumulatedCopySizeLimit`).
+const MOST_COPIED: usize = 3 << 20;
+
 /// The document after the operations of `patch`, in order.
 pub fn apply(mut document: Value, patch: &Value) -> Result<Value, String> {
     let Some(operations) = patch.as_array() else {
         return Err("json: cannot unmarshal object into Go value of type jsonpatch.Patch".into());
     };
+    let mut copied = 0;
     for operation in operations {
         let text = |key: &str| operation.get(key).and_then(Value::as_str);
         let op = text("op").unwrap_or("unknown");
@@ -26,7 +30,15 @@ pub fn apply(mut document: Value, patch: &Value) -> Result<Value, String> {
                 add(&mut document, path, value)?;
             }
             "copy" => {
-                let value = find(&mut document, from).ok_or_else(|| missing("copy", from))?.clone();
+                let value = find(&mut document, from).ok_or_else(|| missing("copy", from))?;
+                copied += size(value);
+                if copied > MOST_COPIED {
+                    return Err(format!(
+                        "Unable to complete the copy, the accumulated size increase of copy is \
+                         {copied}, exceeding the limit {MOST_COPIED}"
+                    ));
+                }
+                let value = value.clone();
                 add(&mut document, path, value)?;
             }
             "test" => {
@@ -39,6 +51,18 @@ pub fn apply(mut document: Value, patch: &Value) -> Result<Value, String> {
         }
     }
     Ok(document)
+}
+
+/// About how long a value is as text.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| size(item) + 1).sum::<usize>() + 2,
+        Value::Object(map) => {
+            map.iter().map(|(key, item)| key.len() + 4 + size(item)).sum::<usize>() + 2
+        }
+        _ => 4,
+    }
 }
 
 fn missing(op: &str, path: &str) -> String {

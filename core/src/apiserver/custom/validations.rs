@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::api::{
     FieldError,
     cel::{Program, Val},
+    json,
 };
 
 /// Schemas may be nested so deep.
@@ -289,7 +290,11 @@ pub fn broken(schema: &Value, at: &str, depth: usize, errors: &mut Vec<FieldErro
 
 /// A rule as Go writes its own type as JSON.
 fn shown(rule: &Value) -> String {
-    let quoted = |key: &str| Value::from(text(rule, key)).to_string();
+    let quoted = |key: &str| {
+        let mut out = String::new();
+        json::string(text(rule, key), &mut out);
+        out
+    };
     let optional = rule.get("optionalOldSelf").cloned().unwrap_or(Value::Null);
     let reason = rule.get("reason").cloned().unwrap_or(Value::Null);
     format!(
