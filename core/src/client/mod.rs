@@ -595,6 +595,13 @@ impl Client {
         self.api.ensure_policy(&self.cx)
     }
 
+    /// A node's kubelet, if it can be reached and this client may ask it for metrics.
+    pub fn kubelet(&self, node: &str) -> Option<Rc<dyn NodeAgent>> {
+        use k8s_openapi::api::core::v1::Node;
+        self.may("get", Node::ID, ("", node), "metrics").ok()?;
+        self.api.node_agent(node, "").ok()
+    }
+
     /// A kubelet makes itself reachable (`None`: no longer).
     pub fn set_agent(&self, node: &str, agent: Option<Rc<dyn NodeAgent>>) {
         self.api.set_agent(node, agent);

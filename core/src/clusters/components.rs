@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
 use k8s_openapi::api::core::v1::{Pod, Taint};
 
 use super::{
-    ClusterNode, api_endpoint, cloud, install, minikube::OnNode, provisioner::Provisioner,
+    ClusterNode, api_endpoint, cloud, install,
+    metrics::{self, MetricsServer},
+    minikube::OnNode,
+    provisioner::Provisioner,
 };
 use crate::{
     api::{Typed, yaml},
@@ -38,6 +41,7 @@ pub static PROGRAMS: &[&Program] = &[
     &PROXY,
     &super::kube_scheduler::PROGRAM,
     &KUBELET,
+    &METRICS_SERVER,
     &PROVISIONER,
     &super::systemd::SYSTEMCTL,
     &super::systemd::SYSTEMD,
@@ -85,6 +89,7 @@ component!(
     "makes volumes on the node's disk",
     storage_provisioner
 );
+component!(METRICS_SERVER, "metrics-server", "tells what pods and nodes use", metrics_server);
 component!(KUBELET, "kubelet", "the Kubernetes node agent", kubelet);
 
 /// How long the API server takes from its start until it answers; etcd half of that.
@@ -388,6 +393,29 @@ async fn coredns(proc: Proc) -> i32 {
     };
     proc.print(".:53\nCoreDNS-1.14.2\nlinux/amd64, go1.25.5\n").await;
     asked_to_end(&proc).await;
+    0
+}
+
+/// Tells what pods and nodes use. It is ready once it has measured.
+async fn metrics_server(proc: Proc) -> i32 {
+    let Some(node) = node_of(&proc) else { return no_node(&proc).await };
+    if !api_answers(&proc, &node).await {
+        return 1;
+    }
+    proc.process().set_memory(18 << 20);
+    let client = Client::system_account(&node.cluster.api, "kube-system", "metrics-server");
+    let server = MetricsServer::start(&node.cluster.api, &client);
+    log(&proc, "secure_serving.go:211", "Serving securely on [::]:4443").await;
+    healthz(&proc, 4443, true);
+    server.scrape();
+    let work = async {
+        loop {
+            proc.sleep(metrics::RESOLUTION).await;
+            proc.process().add_cpu_micros(20_000);
+            server.scrape();
+        }
+    };
+    crate::sim::race(asked_to_end(&proc), work).await;
     0
 }
 

@@ -1,13 +1,16 @@
 //! What a new cluster is given: static pods, the API server's own objects, DNS and the proxy.
 
-use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Node, Pod, ServiceAccount},
+};
 
 use serde_json::Value;
 
 use super::minikube::Layout;
 use crate::{
     api::{Status, Typed, yaml},
-    client::{Client, FieldValidation},
+    client::{Client, DeleteOptions, FieldValidation},
 };
 
 /// Manifests of `/etc/kubernetes/manifests`, by name.
@@ -26,6 +29,34 @@ pub fn bootstrap(client: &Client, layout: &Layout) -> Result<(), String> {
     create_missing(client, &text, |_| true)?;
     create_missing(client, include_str!("manifests/flowcontrol.yaml"), |_| true)?;
     client.ensure_policy().map_err(|error| error.message)
+}
+
+const METRICS: &str = include_str!("manifests/metrics-server.yaml");
+
+/// minikube's addon `metrics-server`.
+pub fn enable_metrics(client: &Client) -> Result<(), String> {
+    create_missing(client, METRICS, |_| true)
+}
+
+/// Takes the addon away again.
+pub fn disable_metrics(client: &Client) -> Result<(), String> {
+    let (documents, _) = yaml::documents(METRICS);
+    for document in documents.iter().rev() {
+        let text = |path: &str| document.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let known = client.kinds().by_kind(text("/apiVersion"), text("/kind")).map(|k| k.id);
+        let Some(kind) = known else { continue };
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        match client.delete_any(kind, namespace, name, &DeleteOptions::default()) {
+            Err(error) if !error.is_not_found() => return Err(error.message),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the addon is there.
+pub fn has_metrics(client: &Client) -> bool {
+    client.find::<Deployment>("kube-system", "metrics-server").is_some()
 }
 
 /// What kubeadm and minikube add; a provider's clusters have no storage on their nodes.

@@ -243,6 +243,11 @@ impl Cluster {
         }
     }
 
+    /// A client of the API that acts for the cluster's administrator.
+    pub fn client(&self) -> Client {
+        Client::new(&self.api, Cluster::admin(), "kubectl")
+    }
+
     /// A client of the API for the page: looks, never writes.
     pub fn viewer(&self) -> Client {
         Client::system(&self.api, "sandbar-view")

@@ -16,12 +16,13 @@ pub mod components;
 mod desktop;
 mod install;
 mod kube_scheduler;
+mod metrics;
 mod minikube;
 mod provisioner;
 pub mod systemd;
 
 pub use desktop::{Current, Faults};
-pub use install::bootstrap;
+pub use install::{bootstrap, disable_metrics, enable_metrics, has_metrics};
 pub use minikube::{
     BASE_IMAGE, BASE_VERSION, Cluster, ClusterNode, Layout, MINIKUBE, MOST_NODES, NodeSize,
 };

@@ -3,12 +3,17 @@
 //!
 //! Models `pkg/kubelet/server/server.go`.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, rc::Rc};
 
 use serde_json::json;
 
 use super::{Inner, agent::Agent};
-use crate::{api::Object, machine::fs::Who, runtime::State};
+use crate::{
+    api::Object,
+    machine::fs::Who,
+    runtime::{Container, State},
+    sim::Time,
+};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -32,6 +37,7 @@ impl Agent {
         match path.trim_end_matches('/') {
             "/healthz" | "/healthz/log" | "/healthz/ping" | "/healthz/syncloop" => text(200, "ok"),
             "/metrics" => text(200, &me.metrics()),
+            "/metrics/resource" => text(200, &me.resource_metrics()),
             "/pods" => (200, "application/json", me.pod_list().into_bytes()),
             path => match path.strip_prefix("/logs") {
                 Some(rest) if rest.is_empty() || rest.starts_with('/') => me.log_files(rest),
@@ -41,7 +47,85 @@ impl Agent {
     }
 }
 
+/// Processor time of a container: what its processes wanted, and what they got under its limit.
+#[derive(Clone, Copy)]
+pub(super) struct Used {
+    at: Time,
+    wanted: u64,
+    got: u64,
+}
+
+/// Bytes that a node's own system takes.
+const SYSTEM_MEMORY: u64 = 350 << 20;
+
 impl Inner {
+    /// Microseconds of processor time that a container got. Its processes know no limit: what is more
+    /// than the limit lets through since the last look counts as waiting.
+    fn cpu_of(&self, container: &Container) -> u64 {
+        let (at, wanted) = (self.sim.now(), container.machine.cpu_micros());
+        let mut all = self.usage.borrow_mut();
+        let known = all.get(&container.id).copied();
+        let last = known.unwrap_or(Used { at: container.created, wanted: 0, got: 0 });
+        let room = container.spec.cpu_limit.map(|milli| {
+            let micros = u64::try_from(at.since(last.at).as_micros()).unwrap_or(u64::MAX);
+            micros.saturating_mul(milli) / 1000
+        });
+        let more = wanted.saturating_sub(last.wanted).min(room.unwrap_or(u64::MAX));
+        let got = last.got + more;
+        all.insert(container.id.clone(), Used { at, wanted, got });
+        got
+    }
+
+    /// What a scraper wants: processor time and memory of the node, its pods and containers.
+    /// Models `pkg/kubelet/metrics/collectors/resource_metrics.go`.
+    fn resource_metrics(&self) -> String {
+        let millis = self.sim.now().as_secs() * 1000;
+        let (mut cpus, mut memories) = (String::new(), String::new());
+        let (mut cpu_sum, mut memory_sum) = (self.machine.cpu_micros(), SYSTEM_MEMORY);
+        let running: Vec<Rc<Container>> = {
+            let containers = self.containers.borrow();
+            let all = containers.values().flatten();
+            all.filter(|c| c.status().state == State::Running).cloned().collect()
+        };
+        for container in &running {
+            let (cpu, memory) = (self.cpu_of(container), container.memory());
+            cpu_sum += cpu;
+            memory_sum += memory;
+            let Some(pod) = &container.spec.pod else { continue };
+            let labels = format!(
+                "{{container=\"{}\",namespace=\"{}\",pod=\"{}\"}}",
+                pod.container, pod.namespace, pod.pod
+            );
+            let seconds = cpu as f64 / 1e6;
+            let _ = writeln!(cpus, "container_cpu_usage_seconds_total{labels} {seconds} {millis}");
+            let _ =
+                writeln!(memories, "container_memory_working_set_bytes{labels} {memory} {millis}");
+        }
+        self.usage.borrow_mut().retain(|id, _| running.iter().any(|c| c.id == *id));
+        let head = |name: &str, help: &str, kind: &str| {
+            format!("# HELP {name} [STABLE] {help}\n# TYPE {name} {kind}\n")
+        };
+        let mut out = head(
+            "container_cpu_usage_seconds_total",
+            "Cumulative cpu time consumed by the container in core-seconds",
+            "counter",
+        );
+        out += &cpus;
+        out += &head(
+            "container_memory_working_set_bytes",
+            "Current working set of the container in bytes",
+            "gauge",
+        );
+        out += &memories;
+        let name = "node_cpu_usage_seconds_total";
+        out += &head(name, "Cumulative cpu time consumed by the node in core-seconds", "counter");
+        let _ = writeln!(out, "{name} {} {millis}", cpu_sum as f64 / 1e6);
+        let name = "node_memory_working_set_bytes";
+        out += &head(name, "Current working set of the node in bytes", "gauge");
+        let _ = writeln!(out, "{name} {memory_sum} {millis}");
+        out
+    }
+
     fn pod_list(&self) -> String {
         let workers = self.workers.borrow();
         let items: Vec<_> = workers.values().map(|w| w.pod().to_value()).collect();

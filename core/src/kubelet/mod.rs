@@ -128,6 +128,8 @@ struct Inner {
     /// The engine's containers by pod, newest first.
     containers: RefCell<BTreeMap<Uid, Vec<Rc<Container>>>>,
     relist: RefCell<Relist>,
+    /// What containers used so far, by id.
+    usage: RefCell<BTreeMap<String, endpoints::Used>>,
     image_backoff: RefCell<backoff::Backoff>,
     crash_backoff: RefCell<backoff::Backoff>,
     pulls: images::PullQueue,
@@ -188,6 +190,7 @@ impl Kubelet {
             alive: Cell::new(true),
             workers: RefCell::default(),
             containers: RefCell::default(),
+            usage: RefCell::default(),
             relist: RefCell::new(Relist { phase, ..Relist::default() }),
             image_backoff: RefCell::new(backoff::Backoff::new()),
             crash_backoff: RefCell::new(backoff::Backoff::new()),

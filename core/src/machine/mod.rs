@@ -73,6 +73,7 @@ pub struct Machine {
     started: Cell<Time>,
     changed: Notify,
     memory_changed: Notify,
+    cpu: Cell<u64>,
     extensions: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
 }
 
@@ -100,6 +101,7 @@ impl Machine {
             started: Cell::new(sim.now()),
             changed: Notify::default(),
             memory_changed: Notify::default(),
+            cpu: Cell::new(0),
             extensions: RefCell::default(),
         });
         procfs::mount(&machine);
@@ -154,6 +156,11 @@ impl Machine {
     /// Notified whenever a process starts or ends.
     pub fn changed(&self) -> &Notify {
         &self.changed
+    }
+
+    /// Microseconds of processor time that all its processes used, those that ended included.
+    pub fn cpu_micros(&self) -> u64 {
+        self.cpu.get()
     }
 
     /// Notified whenever a process says that it uses more or less memory.

@@ -124,7 +124,9 @@ impl Proc {
         let written = self.process.written.get() + bytes.len();
         self.process.written.set(written % slice);
         if written >= slice {
-            self.sim().sleep(Duration::from_millis((written / slice) as u64)).await;
+            let millis = (written / slice) as u64;
+            self.process.add_cpu_micros(millis * 1000);
+            self.sim().sleep(Duration::from_millis(millis)).await;
         }
     }
 

@@ -149,6 +149,9 @@ impl Process {
     /// Adds processor time that it used.
     pub fn add_cpu_micros(&self, micros: u64) {
         self.cpu.set(self.cpu.get() + micros);
+        if let Some(machine) = self.machine.upgrade() {
+            machine.cpu.set(machine.cpu.get() + micros);
+        }
     }
 
     /// Says that the program handles signals itself.

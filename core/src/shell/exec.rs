@@ -342,6 +342,8 @@ impl Shell {
                     Err(flow) => break Err(flow),
                 },
             }
+            // A turn of a loop is work, not waiting.
+            proc.process().add_cpu_micros(1000);
             proc.sleep(Duration::from_millis(1)).await;
             if let Err(flow) = self.run_traps(proc).await {
                 break Err(flow);

@@ -4,7 +4,11 @@ use super::{
     ADVANCED, CONFIG, Command, KUBERNETES, PROFILE as NAME, TROUBLE, VERSION, kubeconfig, node,
     style,
 };
-use crate::{machine, programs::kubectl::flags::Flag};
+use crate::{
+    clusters,
+    machine::{self, Proc},
+    programs::kubectl::flags::Flag,
+};
 
 pub(super) const IP: Command = Command {
     name: "ip",
@@ -111,20 +115,64 @@ pub(super) const NODE: Command = Command {
 pub(super) const ADDONS: Command = Command {
     name: "addons",
     group: CONFIG,
-    short: "List the addons.",
-    usage: "addons list",
+    short: "List, enable and disable addons.",
+    usage: "addons list | enable NAME | disable NAME",
     flags: &[],
     run: |proc, parsed| {
         Box::pin(async move {
-            if parsed.args.first().is_some_and(|a| a == "list") {
-                proc.print("default-storageclass: enabled\nstorage-provisioner: enabled\n").await;
-                return 0;
-            }
-            proc.eprint("minikube addons: enabling and disabling addons is not simulated.\n").await;
-            1
+            let words: Vec<&str> = parsed.args.iter().map(String::as_str).collect();
+            addons(&proc, &words).await
         })
     },
 };
+
+const METRICS: &str = "metrics-server";
+
+/// Whose addon it is, as minikube says.
+const MAINTAINED: &str = "metrics-server is an addon maintained by Kubernetes. For any concerns \
+                          contact minikube on GitHub.\nYou can view the list of minikube \
+                          maintainers at: https://github.com/kubernetes/minikube/blob/master/OWNERS";
+
+async fn addons(proc: &Proc, words: &[&str]) -> i32 {
+    let cluster = match node::healthy(proc).await {
+        Ok((cluster, _)) => cluster,
+        Err(code) => return code,
+    };
+    let client = cluster.client();
+    match words {
+        ["list"] => {
+            let metrics = if clusters::has_metrics(&client) { "enabled" } else { "disabled" };
+            let text = format!(
+                "default-storageclass: enabled\n{METRICS}: {metrics}\nstorage-provisioner: enabled\n"
+            );
+            proc.print(&text).await;
+            0
+        }
+        ["enable", METRICS] => {
+            style::out(proc, "💡", MAINTAINED).await;
+            let image = "registry.k8s.io/metrics-server/metrics-server:v0.8.0";
+            proc.print(&format!("    ▪ Using image {image}\n")).await;
+            if let Err(error) = clusters::enable_metrics(&client) {
+                return style::exit(proc, "MK_ADDON_ENABLE", &error, 80).await;
+            }
+            style::out(proc, "🌟", "The 'metrics-server' addon is enabled").await;
+            0
+        }
+        ["disable", METRICS] => {
+            if let Err(error) = clusters::disable_metrics(&client) {
+                return style::exit(proc, "MK_ADDON_DISABLE", &error, 80).await;
+            }
+            style::out(proc, "🌑", "\"The 'metrics-server' addon is disabled").await;
+            0
+        }
+        _ => {
+            let text = "minikube addons: of the addons only metrics-server can be enabled and \
+                        disabled here; storage-provisioner and default-storageclass always are.\n";
+            proc.eprint(text).await;
+            1
+        }
+    }
+}
 
 pub(super) const UPDATE_CONTEXT: Command = Command {
     name: "update-context",

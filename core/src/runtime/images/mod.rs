@@ -84,6 +84,7 @@ pub static PROGRAMS: &[&Program] = &[
     &tutorials::ECHO_SERVER,
     &hello::PROGRAM,
     &tutorials::HELLO_APP,
+    &tutorials::HPA_EXAMPLE,
     &httpd::BUSYBOX,
     &httpd::APACHE,
     &databases::MONGO,

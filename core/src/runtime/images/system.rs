@@ -85,6 +85,8 @@ macro_rules! images {
 images! {
     COREDNS "registry.k8s.io/coredns/coredns" ["v1.14.2" "v1.13.1" "v1.12.1"] 76_000_000
         "/coredns" "coredns" &["/coredns"];
+    METRICS "registry.k8s.io/metrics-server/metrics-server" ["v0.8.0" "v0.7.2"] 67_500_000
+        "/metrics-server" "metrics-server" &["/metrics-server"];
     ETCD "registry.k8s.io/etcd" ["3.6.8-0" "3.6.5-0"] 61_500_000
         "/usr/local/bin/etcd" "etcd" &[];
     API_SERVER "registry.k8s.io/kube-apiserver" ["v1.36.2"] 90_800_000

@@ -36,6 +36,40 @@ pub const ECHO_SERVER: Program = Program {
     complete: None,
 };
 
+/// The server of upstream's walkthrough of autoscaling: each request is hard work
+pub const HPA_EXAMPLE: Program = Program {
+    name: "hpa-example",
+    summary: "a web server that computes for each request",
+    run: |proc| Box::pin(hpa_example(proc)),
+    complete: None,
+};
+
+/// What a request of `hpa-example` costs: a million square roots in PHP.
+const HARD_WORK: Duration = Duration::from_millis(50);
+
+async fn hpa_example(proc: Proc) -> i32 {
+    serving::start_up(&proc, 100, 14 << 20).await;
+    let Some(listener) = serving::listen(&proc, 80) else {
+        emit(
+            &proc,
+            2,
+            "(98)Address already in use: AH00072: make_sock: could not bind to address\n",
+        );
+        return 1;
+    };
+    let server = proc.clone();
+    serving::serve(&proc, listener, move |request, conn| {
+        server.process().add_cpu_micros(HARD_WORK.as_micros() as u64);
+        let time = server.sim().now().to_timestamp().strftime("%d/%b/%Y:%H:%M:%S +0000");
+        let line = format!("\"{} {} HTTP/1.1\" 200 181", request.method, request.path);
+        emit(&server, 1, &format!("{} - - [{time}] {line} \"-\" \"-\"\n", conn.peer().ip()));
+        let response = HttpResponse::new(200, "text/html", "OK!".to_string());
+        Reply::Now(Rc::new(response), HARD_WORK)
+    });
+    while !matches!(proc.signal().await, Signal::Term | Signal::Int) {}
+    0
+}
+
 /// A line of Go's log package.
 fn log(proc: &Proc, text: &str) {
     let time = proc.sim().now().to_timestamp().strftime("%Y/%m/%d %H:%M:%S").to_string();
@@ -152,6 +186,25 @@ static ECHO: ImageDef = ImageDef {
     ..ImageDef::EMPTY
 };
 
+static HPA: ImageDef = ImageDef {
+    repository: "registry.k8s.io/hpa-example",
+    tags: &["latest"],
+    layers: &[
+        DEBIAN_LAYER,
+        LayerDef {
+            id: "hpa-example",
+            arg: "",
+            size: 355_000_000,
+            created_by: "/bin/sh -c #(nop) ADD file:index.php in /var/www/html/index.php",
+            build: |cx| cx.program("/usr/local/bin/apache2-foreground", "hpa-example"),
+        },
+    ],
+    cmd: &["/usr/local/bin/apache2-foreground"],
+    exposed: &["80/tcp"],
+    created: Time::from_secs(1_430_000_000),
+    ..ImageDef::EMPTY
+};
+
 macro_rules! bootcamp {
     ($name:ident $tag:literal $number:literal) => {
         static $name: ImageDef = ImageDef {
@@ -252,6 +305,7 @@ pub const IMAGES: &[&ImageDef] = &[
     &ECHO,
     &HELLO_1,
     &HELLO_2,
+    &HPA,
     &SLIM_21,
     &SLIM_24,
     &SLIM_25,
