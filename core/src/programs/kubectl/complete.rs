@@ -171,7 +171,7 @@ fn connect(cx: &Cx, p: &Parsed) -> Option<Conn> {
 }
 
 /// Types as they are typed: plurals, and with their group where another has the same plural.
-fn types(cx: &Cx, p: &Parsed) -> Vec<String> {
+pub(super) fn types(cx: &Cx, p: &Parsed) -> Vec<String> {
     let Some(conn) = connect(cx, p) else { return Vec::new() };
     let kinds = conn.client.kinds();
     let mut kinds: Vec<_> = kinds.preferred().collect();
@@ -179,7 +179,7 @@ fn types(cx: &Cx, p: &Parsed) -> Vec<String> {
     kinds.into_iter().map(|k| k.resource()).collect()
 }
 
-fn names(cx: &Cx, p: &Parsed, resource: &str) -> Vec<String> {
+pub(super) fn names(cx: &Cx, p: &Parsed, resource: &str) -> Vec<String> {
     let Some(conn) = connect(cx, p) else { return Vec::new() };
     let Ok(kind) = resources::kind_for(&conn, resource) else { return Vec::new() };
     let query = Query { all_namespaces: !kind.namespaced, ..Query::default() };
@@ -188,13 +188,13 @@ fn names(cx: &Cx, p: &Parsed, resource: &str) -> Vec<String> {
     found.iter().map(|o| o.name().to_owned()).filter(|n| !given(n)).collect()
 }
 
-fn entries(cx: &Cx, p: &Parsed, section: usize) -> Vec<String> {
+pub(super) fn entries(cx: &Cx, p: &Parsed, section: usize) -> Vec<String> {
     let config = Files::of(&cx.proc, p).load(&cx.proc, false).unwrap_or_default();
     config.sections[section].keys().cloned().collect()
 }
 
 /// Containers of the pod that was named.
-fn containers(cx: &Cx, p: &Parsed) -> Vec<String> {
+pub(super) fn containers(cx: &Cx, p: &Parsed) -> Vec<String> {
     use k8s_openapi::api::core::v1::Pod;
     let Some(conn) = connect(cx, p) else { return Vec::new() };
     let name =

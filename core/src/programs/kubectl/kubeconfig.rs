@@ -141,7 +141,8 @@ impl Files {
     }
 }
 
-fn make_dirs(proc: &Proc, folder: &str) {
+/// Makes a folder and those above it.
+pub fn make_dirs(proc: &Proc, folder: &str) {
     if folder.is_empty() || proc.exists(folder) {
         return;
     }

@@ -255,7 +255,7 @@ async fn texts(cx: &Cx, names: &[String], recursive: bool) -> Result<Vec<(String
             let bytes = cx.proc.read_to_end().await;
             out.push(("STDIN".into(), String::from_utf8_lossy(&bytes).into_owned()));
         } else if name.starts_with("http://") || name.starts_with("https://") {
-            return Err(Error::Refused { url: name.clone(), logged: 0 });
+            out.push((name.clone(), super::url::read(cx, name).await?));
         } else if cx.proc.is_dir(name) {
             let before = out.len();
             folder(cx, name, recursive, &mut out)?;

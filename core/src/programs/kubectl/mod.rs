@@ -16,14 +16,17 @@ pub(crate) mod global;
 pub mod kubeconfig;
 pub mod kustomize;
 pub mod manifest;
+mod offers;
 pub mod output;
 pub mod pods;
+pub mod preferences;
 pub mod print;
 mod raw;
 pub mod reference;
 pub mod resources;
 mod stream;
 pub mod things;
+mod url;
 pub(crate) mod valid;
 pub mod verbs;
 pub mod write;
@@ -52,9 +55,18 @@ pub async fn main(proc: Proc) -> i32 {
 /// Runs `kubectl` with these arguments (without the name), as `minikube kubectl` does.
 pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
     let cx = Cx::new(proc);
-    if let Some(("__complete", words)) = args.split_first().map(|(f, rest)| (f.as_str(), rest)) {
-        return verbs::completion::offers(&cx, words).await;
+    if let Some((first @ ("__complete" | "__completeNoDesc"), words)) =
+        args.split_first().map(|(f, rest)| (f.as_str(), rest))
+    {
+        return offers::run(&cx, words, first == "__complete").await;
     }
+    let args = match preferences::applied(&cx, &args).await {
+        Ok(args) => args,
+        Err(error) => {
+            cx.err(&error.text()).await;
+            return error.code();
+        }
+    };
     if let Some(code) = verbs::plugin::run(&cx, &args).await {
         return code;
     }

@@ -33,7 +33,18 @@ pub async fn resolve(
     if let Some(pod) = downcast_rc::<Pod>(&object) {
         return Ok((pod, 1));
     }
-    let selector = selector_of(&object)?;
+    let selector = selector_of(&object).map_err(|why| {
+        let kind = format!("*{}.{}", item.kind.version, item.kind.kind);
+        let why = match &*item.kind.kind {
+            "Service" => format!(
+                "invalid service '{}': Service is defined without a selector",
+                object.name()
+            ),
+            "Node" => format!("selector for {kind} not implemented"),
+            _ => why.message().replace(&format!("for {}", item.kind.kind), &format!("for {kind}")),
+        };
+        Error::plain(format!("cannot attach to {kind}: {why}"))
+    })?;
     let namespace = object.namespace().to_owned();
     let wait = first_pod(conn, &namespace, &selector);
     let nanos = Duration::from_nanos(timeout.max(0).unsigned_abs());

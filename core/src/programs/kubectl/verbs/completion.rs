@@ -1,13 +1,12 @@
-//! `kubectl completion`, and `kubectl __complete`, which the scripts ask.
+//! `kubectl completion`: scripts that ask `kubectl __completeNoDesc` ([`super::super::offers`]).
 //!
 //! The sandbox's own shell completes without a script; these are for shells that read one. Models
 //! the protocol of `cobra`: one offer a line, then `:` and a number that says how to go on.
 
 use crate::{
     api::gofmt::quote,
-    machine::CompleteCx,
     programs::kubectl::{
-        Cx, Error, complete,
+        Cx, Error,
         flags::{Command, Complete, Parsed},
     },
 };
@@ -54,34 +53,13 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     Ok(())
 }
 
-/// `kubectl __complete WORD…`: offers for the last word.
-pub async fn offers(cx: &Cx, words: &[String]) -> i32 {
-    let line = CompleteCx { proc: &cx.proc, words };
-    let found = complete::words(&line, words);
-    // 2: no blank behind the one offer there is, as more is to come; 4: no files instead.
-    let open = found.iter().any(|offer| offer.ends_with('=') || offer.ends_with('/'));
-    let directive = if open { 2 + 4 } else { 4 };
-    let text: String = found.iter().map(|offer| format!("{offer}\n")).collect();
-    cx.out(&format!("{text}:{directive}\n")).await;
-    cx.err(&format!(
-        "Completion ended with directive: {}\n",
-        if open {
-            "ShellCompDirectiveNoSpace, ShellCompDirectiveNoFileComp"
-        } else {
-            "ShellCompDirectiveNoFileComp"
-        }
-    ))
-    .await;
-    0
-}
-
 const BASH: &str = r#"# bash completion for kubectl                                 -*- shell-script -*-
 
 __start_kubectl()
 {
     local out directive offer
     local cur="${COMP_WORDS[COMP_CWORD]}"
-    out=$(kubectl __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    out=$(kubectl __completeNoDesc "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
     directive=${out##*:}
     out=${out%:*}
     COMPREPLY=()
@@ -107,7 +85,7 @@ _kubectl()
 {
     local out directive
     local -a offers options
-    out=$(kubectl __complete "${(@)words[2,CURRENT]}" 2>/dev/null)
+    out=$(kubectl __completeNoDesc "${(@)words[2,CURRENT]}" 2>/dev/null)
     directive=${out##*:}
     offers=("${(@f)${out%:*}}")
     offers=(${offers:#})
@@ -124,7 +102,7 @@ const FISH: &str = r#"# fish completion for kubectl                             
 
 function __kubectl_offers
     set -l words (commandline -opc) (commandline -ct)
-    kubectl __complete $words[2..-1] 2>/dev/null | string match -v -r '^:[0-9]+$'
+    kubectl __completeNoDesc $words[2..-1] 2>/dev/null | string match -v -r '^:[0-9]+$'
 end
 
 complete -c kubectl -e
@@ -137,7 +115,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl' -ScriptBlock {
     param($WordToComplete, $CommandAst, $CursorPosition)
     $words = @($CommandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
     if (-not $WordToComplete) { $words += '""' }
-    kubectl __complete @words 2>$null | Where-Object { $_ -notmatch '^:\d+$' } | ForEach-Object {
+    kubectl __completeNoDesc @words 2>$null | Where-Object { $_ -notmatch '^:\d+$' } | ForEach-Object {
         [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
     }
 }

@@ -64,9 +64,11 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         (found, errors)
     };
     let empty = found.is_empty() && errors.is_empty();
+    let several = found.len() > 1 || !errors.is_empty();
+    let events = p.bool("show-events") && (!several || p.changed("show-events"));
     let mut first = true;
     for thing in &found {
-        match text(&conn, &p, thing) {
+        match text(&conn, thing, events) {
             Ok(text) => {
                 // Two empty lines stand between objects.
                 cx.out(&if first { text } else { format!("\n\n{text}") }).await;
@@ -75,6 +77,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             Err(e) => errors.push(e),
         }
     }
+    cx.warnings(&conn).await;
     if empty {
         if query.all_namespaces {
             cx.err("No resources found\n").await;
@@ -85,8 +88,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     Error::collect(errors)
 }
 
-fn text(conn: &Conn, p: &Parsed, thing: &Thing) -> Result<String, Error> {
-    let events = p.bool("show-events");
+fn text(conn: &Conn, thing: &Thing, events: bool) -> Result<String, Error> {
     let (namespace, name) = thing.key();
     Ok(describe::describe(&conn.client, thing.kind.storage(), namespace, name, events)?)
 }

@@ -50,9 +50,21 @@ pub(super) const HEADER: &str =
 ";
 
 async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
+    let output = p.str("output");
+    if !["", "json", "kyaml", "yaml"].contains(&output) {
+        return Err(Error::plain(format!(
+            "unable to match a printer suitable for the output format {}, allowed formats are: \
+             json,kyaml,yaml",
+            quote(output)
+        )));
+    }
     let conn = cx.connect(&p, 5)?;
     let (found, errors) = things::find(&cx, &conn, &p, &p.args, &Query::default(), true).await?;
     Error::collect(errors)?;
+    let part = p.str("subresource");
+    if !part.is_empty() && found.iter().any(|t| !t.kind.subresources.contains(&part)) {
+        return Err(write::no_subresource());
+    }
     if found.is_empty() {
         return Err(Error::plain("edit cancelled, no objects found"));
     }
@@ -138,7 +150,8 @@ fn write_file(cx: &Cx, path: &str, text: &str) -> Result<(), Error> {
     cx.proc.write_file(path, text.as_bytes()).map_err(|e| Error::plain(format!("open {path}: {e}")))
 }
 
-async fn preserved(cx: &Cx, error: Error, file: Option<&str>) -> Error {
+/// Tells where changes are that could not be saved.
+pub(super) async fn preserved(cx: &Cx, error: Error, file: Option<&str>) -> Error {
     if let Some(file) = file {
         cx.err(&format!("A copy of your changes has been stored to {}\n", quote(file))).await;
     }
@@ -147,12 +160,22 @@ async fn preserved(cx: &Cx, error: Error, file: Option<&str>) -> Error {
 
 /// Opens a text in the editor once; what it is then.
 pub(super) async fn once(cx: &Cx, text: &str, extension: &str) -> Result<String, Error> {
+    let (edited, path) = kept(cx, text, extension).await?;
+    let _ = cx.proc.remove(&path);
+    Ok(edited)
+}
+
+/// The same; the file stays, and is named.
+pub(super) async fn kept(cx: &Cx, text: &str, extension: &str) -> Result<(String, String), Error> {
     let path = file_name(cx, extension);
     write_file(cx, &path, text)?;
     let launched = launch(cx, &path).await;
     let edited = cx.proc.read_text(&path).unwrap_or_default();
-    let _ = cx.proc.remove(&path);
-    launched.map(|()| strip(&edited))
+    if let Err(error) = launched {
+        let _ = cx.proc.remove(&path);
+        return Err(error);
+    }
+    Ok((strip(&edited), path))
 }
 
 /// Runs the editor on a file and waits for it.

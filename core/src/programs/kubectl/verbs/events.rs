@@ -59,7 +59,9 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             let (kind, name) = text
                 .split_once('/')
                 .ok_or_else(|| Error::plain("--for must be in resource/name form"))?;
-            Some((resources::kind_for(&conn, kind)?, name.to_owned()))
+            // What is not known is told without an introduction, other than elsewhere.
+            let kind = resources::kind_for(&conn, kind).map_err(|e| Error::Bare(e.message()))?;
+            Some((kind, name.to_owned()))
         }
     };
     let wanted = |event: &Event| {
@@ -72,18 +74,31 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let now = || cx.proc.sim().now();
     let mut out = Tabwriter::table();
     if p.bool("watch") {
-        let mut stream = conn
-            .client
-            .watch(Event::ID, namespace, &ListOptions::default(), Some(0))
-            .or_else(|_| conn.client.watch(Event::ID, namespace, &ListOptions::default(), None))?;
+        // What is there comes first, as the server begins a watch.
+        let since = Some(conn.client.revision());
+        let mut stream = conn.client.watch(Event::ID, namespace, &ListOptions::default(), since)?;
         heading(&p, &mut out);
-        while let Some(change) = stream.next().await {
-            let event = downcast_rc::<Event>(&change.object);
-            let Some(event) = event.filter(|e| change.op != Op::Deleted && wanted(e)) else {
-                continue;
-            };
-            line(&p, &event, now(), &mut out);
+        let there: Vec<Rc<Event>> = conn.client.list(namespace);
+        for event in there.iter().filter(|event| wanted(event)) {
+            line(&p, event, now(), &mut out);
             cx.out(&out.flush()).await;
+        }
+        let shown = async {
+            while let Some(change) = stream.next().await {
+                let event = downcast_rc::<Event>(&change.object);
+                let Some(event) = event.filter(|e| change.op != Op::Deleted && wanted(e)) else {
+                    continue;
+                };
+                line(&p, &event, now(), &mut out);
+                cx.out(&out.flush()).await;
+            }
+        };
+        match crate::programs::kubectl::global::timeout(&p)? {
+            nanos @ 1.. => {
+                let patience = std::time::Duration::from_nanos(nanos.unsigned_abs());
+                let _ = crate::sim::race(shown, cx.proc.sleep(patience)).await;
+            }
+            _ => shown.await,
         }
         return Ok(());
     }
@@ -98,6 +113,10 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         return Ok(());
     }
     events.sort_by_key(|e| last(e));
+    if p.str("output") == "name" {
+        // Upstream's printer of names refuses lists, and nobody hears of it.
+        return Ok(());
+    }
     if !p.str("output").is_empty() {
         let items: Vec<_> = events.iter().map(|e| to_value(&**e)).collect();
         let list = json!({"apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": items});

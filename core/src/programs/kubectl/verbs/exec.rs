@@ -52,6 +52,9 @@ async fn exec(cx: Cx, p: Parsed) -> Result<(), Error> {
     if command.is_empty() {
         return Err(Error::plain("you must specify at least one command for the container"));
     }
+    if p.duration("pod-running-timeout") <= 0 {
+        return Err(Error::usage(&p.path, "--pod-running-timeout must be higher than zero"));
+    }
     let conn = cx.connect(&p, 0)?;
     let target = match target {
         Some(target) => target.clone(),

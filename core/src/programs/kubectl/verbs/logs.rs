@@ -90,7 +90,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     for pod in found {
         sources.extend(containers(&cx, &p, &pod, &container).await?);
     }
-    if options.follow && sources.len() as i64 > p.int("max-log-requests") {
+    if options.follow && sources.len() > 1 && sources.len() as i64 > p.int("max-log-requests") {
         return Err(Error::plain(format!(
             "you are attempting to follow {} log streams, but maximum allowed concurrency is {}, \
              use --max-log-requests to increase the limit",
@@ -98,18 +98,70 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
             p.int("max-log-requests")
         )));
     }
+    let shown = show(&cx, &conn, &p, sources, &options);
+    match crate::programs::kubectl::global::timeout(&p)? {
+        nanos @ 1.. if options.follow => {
+            let patience = std::time::Duration::from_nanos(nanos.unsigned_abs());
+            match crate::sim::race(shown, cx.proc.sleep(patience)).await {
+                crate::sim::Either::Left(result) => result,
+                crate::sim::Either::Right(()) => {
+                    let text = "net/http: request canceled (Client.Timeout or context cancellation \
+                                while reading body)";
+                    cx.err(&format!("{text}\n")).await;
+                    Err(Error::plain(text))
+                }
+            }
+        }
+        _ => shown.await,
+    }
+}
+
+/// Prints all logs, one after the other, or together as they grow.
+async fn show(
+    cx: &Cx,
+    conn: &Conn,
+    p: &Parsed,
+    sources: Vec<Source>,
+    options: &LogOptions,
+) -> Result<(), Error> {
     let prefix = p.bool("prefix") || p.bool("all-pods");
     if options.follow && sources.len() > 1 {
-        return together(&cx, &conn, sources, &options, prefix).await;
+        return together(cx, conn, sources, options, prefix).await;
     }
     for source in sources {
-        match open(&conn, &source, &options) {
-            Ok(log) => copy(&cx, log, &mark(&source, prefix)).await,
+        match open(conn, &source, options) {
+            Ok(log) => copy(cx, log, &mark(&source, prefix)).await,
             Err(e) if p.bool("ignore-errors") => cx.err(&e.text()).await,
             Err(e) => return Err(e),
         }
     }
     Ok(())
+}
+
+/// Why a text is no RFC 3339 time, in the words of Go's `time.Parse`.
+fn not_a_time(text: &str) -> String {
+    use crate::api::gofmt::quote;
+    const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
+    let parts =
+        [("2006", 4), ("-", 0), ("01", 2), ("-", 0), ("02", 2), ("T", 0), ("15", 2), (":", 0)]
+            .into_iter()
+            .chain([("04", 2), (":", 0), ("05", 2), ("Z07:00", 1)]);
+    let mut rest = text;
+    for (element, digits) in parts {
+        let fits = match digits {
+            0 => rest.starts_with(element),
+            1 => false,
+            n => rest.get(..n).is_some_and(|head| head.bytes().all(|b| b.is_ascii_digit())),
+        };
+        if !fits {
+            let (text, rest) = (quote(text), quote(rest));
+            return format!(
+                "parsing time {text} as \"{LAYOUT}\": cannot parse {rest} as \"{element}\""
+            );
+        }
+        rest = rest.get(if digits == 0 { element.len() } else { digits }..).unwrap_or("");
+    }
+    format!("parsing time {}: extra text: {}", quote(text), quote(rest))
 }
 
 fn options(cx: &Cx, p: &Parsed, container: &str) -> Result<LogOptions, Error> {
@@ -135,8 +187,9 @@ fn options(cx: &Cx, p: &Parsed, container: &str) -> Result<LogOptions, Error> {
         let micros = p.duration("since").unsigned_abs() / 1_000;
         Some(Time::from_micros(now.as_micros().saturating_sub(micros)))
     } else if !p.str("since-time").is_empty() {
-        let time = p.str("since-time").parse::<jiff::Timestamp>();
-        Some(Time::from_timestamp(time.map_err(|e| Error::plain(e.to_string()))?))
+        let text = p.str("since-time");
+        let time = text.parse::<jiff::Timestamp>().map_err(|_| Error::plain(not_a_time(text)))?;
+        Some(Time::from_timestamp(time))
     } else {
         None
     };
@@ -170,6 +223,10 @@ async fn chosen(cx: &Cx, conn: &Conn, p: &Parsed) -> Result<Vec<Rc<Pod>>, Error>
     let target = p.args.first().map_or("", String::as_str);
     let found = pods::resolve(cx, conn, target, p.duration("pod-running-timeout")).await;
     let (pod, count) = found.map_err(|e| {
+        let text = e.message();
+        if let Some(rest) = text.strip_prefix("cannot attach to ") {
+            return Error::plain(format!("cannot get the logs from {rest}"));
+        }
         if e.is_not_found() {
             return Error::Plain(format!(
                 "error from server (NotFound): {} in namespace {}",

@@ -165,7 +165,7 @@ pub static GLOBAL: &[Flag] = &[
     Flag::bool("disable-compression", false, "Do not let the server pack its answers."),
     Flag::bool("insecure-skip-tls-verify", false, "Do not check the server's certificate."),
     Flag::str("kubeconfig", "", "The kubeconfig file to use."),
-    Flag::str("kuberc", "", "The file with preferences; the sandbox's kubectl has none."),
+    Flag::str("kuberc", "", "The file with preferences (kubectl kuberc view shows them)."),
     Flag::duration("log-flush-frequency", "5s", "How often what is logged is written at last."),
     Flag::bool("match-server-version", false, "Refuse to work with a server of another version."),
     Flag::str("namespace", "", "The namespace to work in.").short("n"),

@@ -149,19 +149,24 @@ async fn edited(
     if let Some(error) = error {
         return Err(error);
     }
-    for Manifest { kind, object, source } in manifests {
+    for Manifest { kind, object, .. } in manifests {
         let text = yaml::to_string(&object);
         let text = format!("{}{text}", super::edit::HEADER);
         let ends = p.bool("windows-line-endings");
         let shown = if ends { text.replace('\n', "\r\n") } else { text };
-        let text = super::edit::once(cx, &shown, "yaml").await?.replace("\r\n", "\n");
+        let (text, path) = super::edit::kept(cx, &shown, "yaml").await?;
+        let text = text.replace("\r\n", "\n");
         let new = yaml::parse(&text).map_err(|e| Error::plain(e.to_string()))?;
         if new.is_null() {
             return Err(Error::plain("Edit cancelled, saved file was empty."));
         }
         let made = conn.client.create_value(kind.id, &conn.namespace, new, validation);
         cx.warnings(conn).await;
-        let made = made.map_err(|e| Error::from(e).about_source("creating", &source))?;
+        let made = match made {
+            Ok(made) => made,
+            Err(e) => return Err(super::edit::preserved(cx, e.into(), Some(&path)).await),
+        };
+        let _ = cx.proc.remove(&path);
         write::report(cx, p, &conn.value(&made), "created", DryRun::No).await?;
     }
     Ok(())
