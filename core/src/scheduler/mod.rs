@@ -36,7 +36,8 @@ use std::{
 
 use k8s_openapi::api::{
     core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod},
-    storage::v1::StorageClass,
+    resource::v1::{DeviceClass, ResourceClaim},
+    storage::v1::{CSINode, StorageClass},
 };
 
 use crate::{
@@ -114,6 +115,9 @@ impl Scheduler {
             PersistentVolumeClaim::ID,
             PersistentVolume::ID,
             StorageClass::ID,
+            CSINode::ID,
+            ResourceClaim::ID,
+            DeviceClass::ID,
             Namespace::ID,
         ];
         let subscription = client.on_change(&kinds, move |change| {
@@ -158,9 +162,19 @@ impl Inner {
             }
         } else {
             self.try_reserved();
+            self.claims_changed();
             self.move_pods(Event::Storage);
         }
         self.wake();
+    }
+
+    /// Lets pods be tried whose claims of devices are there now.
+    fn claims_changed(&self) {
+        let now = self.client.sim().now();
+        let gated = self.queue.borrow().gated();
+        for info in gated.into_iter().filter(|info| !self.is_gated(info)) {
+            self.queue.borrow_mut().update(info, false, false, now);
+        }
     }
 
     fn node_changed(&self, node: &Rc<Node>, old: Option<&Rc<Node>>, op: Op) {
@@ -252,7 +266,7 @@ impl Inner {
         let Some(profile) = self.profile(&info.pod) else { return false };
         let gates = info.pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref());
         (gates.is_some_and(|g| !g.is_empty()) && Profile::uses(&profile.gates, plugins::GATES))
-            || (plugins::missing_claim(info).is_some()
+            || (plugins::missing_claim(&self.client, info).is_some()
                 && Profile::uses(&profile.gates, plugins::CLAIMS))
     }
 

@@ -58,6 +58,7 @@ pub struct Queue {
     backoff: BTreeSet<(Time, u64, Key)>,
     errors: BTreeSet<(Time, u64, Key)>,
     waiting: BTreeSet<(Time, u64, Key)>,
+    gated: BTreeSet<Key>,
     /// Those of `waiting` by who rejected them: most changes help with few rejections.
     by_rejectors: BTreeMap<Vec<&'static str>, BTreeSet<Key>>,
     seq: u64,
@@ -81,6 +82,7 @@ impl Queue {
             backoff: BTreeSet::new(),
             errors: BTreeSet::new(),
             waiting: BTreeSet::new(),
+            gated: BTreeSet::new(),
             by_rejectors: BTreeMap::new(),
             seq: 0,
             first,
@@ -134,6 +136,12 @@ impl Queue {
     /// One waiting pod.
     pub fn get(&self, key: &Key) -> Option<&Waiting> {
         self.pods.get(key)
+    }
+
+    /// Pods that are not to be tried yet.
+    pub fn gated(&self) -> Vec<Rc<PodInfo>> {
+        let find = |key: &Key| self.pods.get(key).map(|w| w.info.clone());
+        self.gated.iter().filter_map(find).collect()
     }
 
     /// The next pod to be tried: by priority, then by time. If there is none, one that would wait
@@ -246,7 +254,7 @@ impl Queue {
                 let alike = self.by_rejectors.entry(w.rejectors.clone()).or_default();
                 alike.insert(key.clone());
             }
-            Place::Gated => {}
+            Place::Gated => drop(self.gated.insert(key.clone())),
         }
     }
 
@@ -271,7 +279,7 @@ impl Queue {
                     }
                 }
             }
-            Place::Gated => {}
+            Place::Gated => drop(self.gated.remove(key)),
         }
     }
 }
