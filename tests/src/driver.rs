@@ -95,17 +95,9 @@ impl Driver {
         let ended = self.until(Duration::from_millis(100), limit, |d| d.running.is_none());
         let printed = self.printed[start..].to_owned();
         let what = format!("`{command}` did not end within {limit:?} but printed:\n{printed}");
-        let broken = self.broken();
+        let broken = broken(&self.session);
         assert!(broken.is_empty(), "after `{command}`: {}", broken.join("\n"));
         if ended { Ok(printed) } else { Err(what) }
-    }
-
-    /// Promises of the cluster that are broken now.
-    pub fn broken(&self) -> Vec<String> {
-        let Some(cluster) = self.session.cluster() else { return Vec::new() };
-        let engine = |node: Rc<ClusterNode>| Some((node.name.clone(), node.engine()?));
-        let engines: Vec<_> = cluster.nodes().into_iter().filter_map(engine).collect();
-        violations(ALWAYS, &Seen { client: &cluster.viewer(), engines: &engines })
     }
 
     /// Asks the session something and takes its answer.
@@ -153,4 +145,12 @@ impl Driver {
             ViewChange::Cluster(_) => {}
         }
     }
+}
+
+/// Promises of a session's cluster that are broken now.
+pub fn broken(session: &Session) -> Vec<String> {
+    let Some(cluster) = session.cluster() else { return Vec::new() };
+    let engine = |node: Rc<ClusterNode>| Some((node.name.clone(), node.engine()?));
+    let engines: Vec<_> = cluster.nodes().into_iter().filter_map(engine).collect();
+    violations(ALWAYS, &Seen { client: &cluster.viewer(), engines: &engines })
 }

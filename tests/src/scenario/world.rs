@@ -218,6 +218,10 @@ impl World {
         }
         let code = child.status()?.code();
         self.pass(COMMAND);
+        if let Engine::Whole(session) = &self.engine {
+            let broken = crate::driver::broken(session);
+            assert!(broken.is_empty(), "after `{line}`: {}", broken.join("\n"));
+        }
         let text =
             |bytes: &Rc<RefCell<Vec<u8>>>| String::from_utf8_lossy(&bytes.borrow()).into_owned();
         Some(Answer { out: text(&out_text), err: text(&err_text), code })

@@ -272,3 +272,20 @@ fn warnings_travel_in_headers() {
     let (_, text) = response.headers.iter().find(|(k, _)| k == "Warning").expect("a warning");
     assert!(text.starts_with("299 - \"v1 Endpoints is deprecated"), "{text}");
 }
+
+#[test]
+fn what_comes_over_the_wire_is_a_cause_and_reading_is_none() {
+    use crate::sim::trace::Fact;
+    let api = api();
+    let body = json!({"metadata": {"name": "a"}}).to_string();
+    let agent = [("User-Agent", "kubectl/v1.37.1 (linux/amd64)")];
+    send(&api, "GET", MAPS, &agent, &[]);
+    assert_eq!(send(&api, "POST", MAPS, &agent, body.as_bytes()).status, 201);
+    let records = api.sim().records();
+    let [.., request, write] = records.as_slice() else { panic!("{records:?}") };
+    let Fact::Outside(text) = &request.fact else { panic!("{request:?}") };
+    assert_eq!(**text, *format!("POST {MAPS} by admin kubectl/v1.37.1"));
+    assert!(matches!(&write.fact, Fact::Write(w) if &*w.name == "a"));
+    assert_eq!(write.because, request.id);
+    assert!(!records.iter().any(|r| matches!(&r.fact, Fact::Outside(t) if t.starts_with("GET"))));
+}
