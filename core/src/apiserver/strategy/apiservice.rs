@@ -13,6 +13,11 @@ pub struct ApiServices;
 impl Strategy for ApiServices {
     type Object = APIService;
 
+    /// `v1.`, the core group's, is no DNS name.
+    fn name_rule(&self) -> NameRule {
+        NameRule::PathSegment
+    }
+
     fn defaults(&self, service: &mut APIService) {
         let spec = service.spec.as_mut();
         if let Some(place) = spec.and_then(|s| s.service.as_mut()) {
