@@ -78,6 +78,14 @@ impl Autoscaler {
         Ok(!self.unneeded.borrow().is_empty() || !self.leaving.borrow().is_empty())
     }
 
+    /// What an earlier run had begun to remove stays after all. Models `cleanUpIfRequired`.
+    pub(super) fn take_back(&self) -> Result<(), Status> {
+        for node in self.client.list::<Node>(None).iter().filter(|n| is_leaving(n)) {
+            self.taint((&**node as &dyn Object).name(), TO_BE_DELETED, "NoSchedule", false)?;
+        }
+        Ok(())
+    }
+
     /// Nodes that could go, with the pods that would have to move.
     fn candidates(&self, cloud: &Cloud, view: &View) -> BTreeMap<String, Vec<Rc<Pod>>> {
         let mut rooms: Vec<Room> = view

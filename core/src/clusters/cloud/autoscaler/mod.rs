@@ -19,7 +19,10 @@ use std::{
 };
 
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, Node, NodeSpec, NodeStatus, Pod},
+    api::{
+        core::v1::{ConfigMap, Node, NodeSpec, NodeStatus, Pod},
+        policy::v1::PodDisruptionBudget,
+    },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 
@@ -49,6 +52,7 @@ pub fn make(client: &Client, cloud: &Rc<Cloud>) -> Box<dyn Controller> {
         refused: RefCell::default(),
         unneeded: RefCell::default(),
         leaving: RefCell::default(),
+        looked: Cell::new(false),
     })
 }
 
@@ -66,6 +70,8 @@ struct Autoscaler {
     unneeded: RefCell<BTreeMap<String, Time>>,
     /// Nodes that are being emptied.
     leaving: RefCell<BTreeMap<String, down::Leaving>>,
+    /// Whether it has looked since it was started.
+    looked: Cell<bool>,
 }
 
 /// A node, or a machine that is not there yet, and what is still free on it.
@@ -256,27 +262,27 @@ impl Controller for Autoscaler {
     }
 
     fn kinds(&self) -> Vec<KindId> {
-        vec![Node::ID, Pod::ID]
+        vec![Node::ID, Pod::ID, PodDisruptionBudget::ID]
     }
 
     fn changed(&self, change: &Change, queue: &Queue) {
-        let moves = match change.object.downcast::<Pod>() {
+        let old = change.old.as_ref();
+        let moves = if let Some(pod) = change.object.downcast::<Pod>() {
             // A pod matters when it waits, when it comes to a node and when it goes.
-            Some(pod) => {
-                let old = change.old.as_ref().and_then(|o| o.downcast::<Pod>());
-                change.op == Op::Deleted
-                    || is_unschedulable(pod) && !old.is_some_and(is_unschedulable)
-                    || old.is_none_or(|o| {
-                        pods::node_name(o) != pods::node_name(pod)
-                            || pods::is_terminal(o) != pods::is_terminal(pod)
-                    })
-            }
-            None => {
-                let old = change.old.as_ref().and_then(|o| o.downcast::<Node>());
-                let node = change.object.downcast::<Node>();
-                change.op != Op::Modified
-                    || old.zip(node).is_none_or(|(o, n)| is_ready(o) != is_ready(n))
-            }
+            let of = |p: &Pod| {
+                let annotations = p.metadata.annotations.clone();
+                let (node, ended) = (pods::node_name(p).to_string(), pods::is_terminal(p));
+                (node, ended, is_unschedulable(p), annotations)
+            };
+            let old = old.and_then(|o| o.downcast::<Pod>());
+            change.op == Op::Deleted || old.is_none_or(|old| of(old) != of(pod))
+        } else if let Some(node) = change.object.downcast::<Node>() {
+            let of = |n: &Node| (is_ready(n), n.metadata.annotations.clone());
+            let old = old.and_then(|o| o.downcast::<Node>());
+            change.op == Op::Deleted || old.is_none_or(|old| of(old) != of(node))
+        } else {
+            // A budget decides which pods may be moved.
+            true
         };
         if moves {
             let now = self.now().as_micros();
@@ -287,6 +293,9 @@ impl Controller for Autoscaler {
 
     fn reconcile(&self, _: &Key, _queue: &Queue) -> Result<Option<Duration>, Status> {
         let Some(cloud) = self.cloud.upgrade() else { return Ok(None) };
+        if !self.looked.replace(true) {
+            self.take_back()?;
+        }
         let view = self.view(&cloud);
         status::write(self, &cloud, &view)?;
         let grew = self.grow(&cloud, &view)?;
