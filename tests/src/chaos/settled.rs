@@ -57,7 +57,9 @@ pub fn state(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
         let objects = client.list_any(kind.id, None, &ListOptions::default()).unwrap_or_default();
         for object in objects {
             let mut value = object.to_value();
-            let generated = object.metadata().generate_name.clone();
+            // Addresses of services are drawn by chance, and these objects are named after them.
+            let drawn = (kind.kind == "IPAddress").then(String::new);
+            let generated = drawn.or_else(|| object.metadata().generate_name.clone());
             let name = generated.unwrap_or_else(|| object.name().to_string());
             blank(&mut value, object.name(), &name);
             let key = format!("{} {}/{name}", kind.kind, object.namespace());
