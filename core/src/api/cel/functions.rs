@@ -30,7 +30,9 @@ pub fn call(space: &str, name: &str, args: &[Val]) -> Run {
         ("", "size", [of]) => methods::call(of, "size", &[]),
         ("", "type", [of]) => Ok(Val::Type(of.type_name())),
         ("", "dyn", [of]) => Ok(of.clone()),
-        ("", "matches", [of, pattern]) => methods::call(of, "matches", &[pattern.clone()]),
+        ("", "matches", [of, pattern]) => {
+            methods::call(of, "matches", std::slice::from_ref(pattern))
+        }
         ("", _, [one]) => convert(name, one),
         ("", "quantity", _) => Err(no_overload(name, args)),
         ("math", ..) => math(name, args),

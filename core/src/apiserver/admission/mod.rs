@@ -3,10 +3,12 @@
 //! One file a plugin, one line in [`PLUGINS`], in the order in which they run
 //! (`pkg/kubeapiserver/options/plugins.go`). Plugins may change the object or refuse it.
 
+mod ingress_class;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod node_taints;
 mod pod_security;
+mod policies;
 mod priority;
 mod quota;
 mod service_account;
@@ -86,7 +88,19 @@ pub const PLUGINS: &[Plugin] = &[
         delete: None,
         commit: None,
     },
+    Plugin {
+        name: "DefaultIngressClass",
+        admit: Some(ingress_class::admit),
+        delete: None,
+        commit: None,
+    },
     Plugin { name: "PodSecurity", admit: Some(pod_security::admit), delete: None, commit: None },
+    Plugin {
+        name: "ValidatingAdmissionPolicy",
+        admit: None,
+        delete: Some(policies::delete),
+        commit: Some(policies::commit),
+    },
     Plugin { name: "ResourceQuota", admit: None, delete: None, commit: Some(quota::commit) },
 ];
 
