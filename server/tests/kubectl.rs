@@ -341,6 +341,8 @@ fn scenarios(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         // No real cluster has `sandbar`, and no real kubectl plays its scenarios.
         .filter(|path| !path.parent().is_some_and(|folder| folder.ends_with("sandbar")))
+        // Those without a cluster of this kind are about the sandbox's own programs.
+        .filter(|path| !stem(path).starts_with("bare-"))
         .filter(|path| chosen.is_empty() || chosen.contains(&stem(path).as_str()))
         .collect();
     paths.sort_by_key(|path| (!is_whole(&stem(path)), path.clone()));
