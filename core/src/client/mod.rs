@@ -9,6 +9,7 @@
 mod correlate;
 pub mod directory;
 mod events;
+mod history;
 mod modern_events;
 pub mod volumes;
 
@@ -85,18 +86,6 @@ impl Client {
         Client { api: api.clone(), cx }
     }
 
-    /// The same client for a part of a component, under whose name it is told what it did.
-    pub fn acting_as(&self, name: &str) -> Self {
-        let mut cx = self.cx.clone();
-        cx.actor = name.into();
-        Client { api: self.api.clone(), cx }
-    }
-
-    /// Which store it writes, in the simulation's records.
-    pub fn store_number(&self) -> u64 {
-        self.api.store().number()
-    }
-
     /// A client for a component that runs in a pod: it acts for a service account, and is trusted.
     pub fn system_account(api: &ApiServer, namespace: &str, name: &str) -> Self {
         let user = User::service_account(namespace, name).authenticated();
@@ -127,19 +116,6 @@ impl Client {
     /// whether the user may do it. Errors: Forbidden.
     pub fn authorize(&self, wish: &Attributes) -> Result<(), Status> {
         self.api.authorize(&self.cx, wish)
-    }
-
-    /// Whether this client's user may read an object, there or not. Errors: Forbidden.
-    pub fn may_get(&self, kind: KindId, namespace: &str, name: &str) -> Result<(), Status> {
-        self.may("get", kind, (namespace, name), "")
-    }
-
-    /// An object as a revision left it, if that is not too long ago and the user may read it.
-    pub fn written(&self, revision: u64, (kind, ns, name): (KindId, &str, &str)) -> Option<ObjRef> {
-        self.may_get(kind, ns, name).ok()?;
-        let object = self.api.store().written(revision)?;
-        (object.kind_id() == kind && object.name() == name && object.namespace() == ns)
-            .then_some(object)
     }
 
     /// The same client, whose writes are dry runs.
@@ -452,11 +428,6 @@ impl Client {
     /// Calls `handler` for each change of these kinds, from the event loop.
     pub fn on_change(&self, kinds: &[KindId], handler: impl Fn(&Change) + 'static) -> Subscription {
         self.api.store().subscribe(kinds, handler)
-    }
-
-    /// What the store's indexes say that its objects don't, in words. For tests: looks at everything.
-    pub fn check_store(&self) -> Vec<String> {
-        self.api.store().check()
     }
 
     /// An index over a type's objects (the same function yields the same index).
