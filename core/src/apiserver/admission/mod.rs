@@ -14,6 +14,7 @@ mod quota;
 mod service_account;
 mod storage;
 mod toleration_seconds;
+mod webhooks;
 
 use super::{ApiServer, RequestCx};
 use crate::api::{Kind, Object, Status};
@@ -100,6 +101,18 @@ pub const PLUGINS: &[Plugin] = &[
         admit: None,
         delete: Some(policies::delete),
         commit: Some(policies::commit),
+    },
+    Plugin {
+        name: "MutatingAdmissionWebhook",
+        admit: Some(webhooks::mutate),
+        delete: None,
+        commit: None,
+    },
+    Plugin {
+        name: "ValidatingAdmissionWebhook",
+        admit: None,
+        delete: Some(webhooks::delete),
+        commit: Some(webhooks::validate),
     },
     Plugin { name: "ResourceQuota", admit: None, delete: None, commit: Some(quota::commit) },
 ];

@@ -227,6 +227,15 @@ impl Strategy for MutatingPolicies {
         Some(new.spec != old.spec)
     }
 
+    fn warnings(
+        &self,
+        _: &MutatingAdmissionPolicy,
+        old: Option<&MutatingAdmissionPolicy>,
+    ) -> Vec<String> {
+        let text = "mutations by admission policies are not simulated: this policy changes nothing";
+        if old.is_some() { Vec::new() } else { vec![text.into()] }
+    }
+
     fn validate(&self, _: &StrategyCx, policy: &MutatingAdmissionPolicy) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let none = Default::default();
