@@ -5,6 +5,7 @@
 
 pub mod base64;
 pub mod cel;
+pub mod cidr;
 pub mod cron;
 pub mod duration;
 pub mod errors;

@@ -10,6 +10,7 @@ mod correlate;
 pub mod directory;
 mod events;
 mod history;
+mod kubelets;
 mod modern_events;
 pub mod volumes;
 
@@ -29,7 +30,7 @@ pub use crate::apiserver::{
 use crate::{
     api::{Kind, KindId, ObjRef, Object, Status, Typed, object::downcast_rc},
     apiserver::{ApiServer, CreateOptions, RequestCx},
-    sim::{Receiver, Sim},
+    sim::Sim,
 };
 pub use crate::{
     api::{kinds::KindTable, patch::PatchType},
@@ -472,54 +473,6 @@ impl Client {
         self.api.openapi_v2()
     }
 
-    /// A container's log. Errors as the API server and kubelet word them.
-    pub fn logs(
-        &self,
-        namespace: &str,
-        pod: &str,
-        options: &LogOptions,
-    ) -> Result<Receiver<Vec<u8>>, Status> {
-        self.may("get", Pod::ID, (namespace, pod), "log")?;
-        let (pod, agent) = self.api.agent(namespace, pod, "logs")?;
-        agent.logs(&pod, options)
-    }
-
-    /// Runs a process in a container.
-    pub fn exec(
-        &self,
-        namespace: &str,
-        pod: &str,
-        options: &ExecOptions,
-    ) -> Result<ExecStreams, Status> {
-        self.may("create", Pod::ID, (namespace, pod), "exec")?;
-        let (pod, agent) = self.api.agent(namespace, pod, "exec")?;
-        agent.exec(&pod, options)
-    }
-
-    /// Joins a container's first process.
-    pub fn attach(
-        &self,
-        namespace: &str,
-        pod: &str,
-        options: &ExecOptions,
-    ) -> Result<ExecStreams, Status> {
-        self.may("create", Pod::ID, (namespace, pod), "attach")?;
-        let (pod, agent) = self.api.agent(namespace, pod, "attach")?;
-        agent.attach(&pod, options)
-    }
-
-    /// Opens a connection to a port of a pod.
-    pub fn port_forward(
-        &self,
-        namespace: &str,
-        pod: &str,
-        port: u16,
-    ) -> Result<PortStreams, Status> {
-        self.may("create", Pod::ID, (namespace, pod), "portforward")?;
-        let (pod, agent) = self.api.agent(namespace, pod, "port-forward")?;
-        agent.port_forward(&pod, port)
-    }
-
     /// Answers a request in the form of HTTP, for whoever it is from (not for this client's user).
     pub fn serve(&self, request: &rest::Request, respond: impl FnOnce(rest::Response) + 'static) {
         self.api.serve(request, respond);
@@ -564,18 +517,6 @@ impl Client {
         self.authorize(&Attributes { verb: "*", group: "*", resource: "*", ..Default::default() })?;
         self.api.register_own();
         self.api.ensure_policy(&self.cx)
-    }
-
-    /// A node's kubelet, if it can be reached and this client may ask it for metrics.
-    pub fn kubelet(&self, node: &str) -> Option<Rc<dyn NodeAgent>> {
-        use k8s_openapi::api::core::v1::Node;
-        self.may("get", Node::ID, ("", node), "metrics").ok()?;
-        self.api.node_agent(node, "").ok()
-    }
-
-    /// A kubelet makes itself reachable (`None`: no longer).
-    pub fn set_agent(&self, node: &str, agent: Option<Rc<dyn NodeAgent>>) {
-        self.api.set_agent(node, agent);
     }
 }
 

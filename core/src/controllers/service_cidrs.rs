@@ -11,9 +11,8 @@ use k8s_openapi::{
 
 use super::framework::{Controller, Key, Queue};
 use crate::{
-    api::{KindId, Object, Status, Typed, meta::is_deleting},
+    api::{KindId, Object, Status, Typed, cidr::Cidr, meta::is_deleting},
     client::{Change, Client},
-    fabric::Cidr,
 };
 
 const FINALIZER: &str = "networking.k8s.io/service-cidr-finalizer";

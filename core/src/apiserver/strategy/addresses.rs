@@ -3,12 +3,12 @@
 //! Models `pkg/apis/networking/validation` (`ValidateIPAddress`, `ValidateServiceCIDR`) and
 //! `pkg/registry/networking/{ipaddress,servicecidr}`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::{IPAddress, ServiceCIDR};
 
 use super::{Strategy, StrategyCx};
-use crate::api::{FieldError, Path};
+use crate::api::{FieldError, Path, cidr::Cidr};
 
 /// See the module.
 pub struct IpAddresses;
@@ -66,14 +66,6 @@ impl Strategy for IpAddresses {
 /// See the module.
 pub struct ServiceCidrs;
 
-/// A range of addresses: its first one and how many bits are fixed.
-pub fn parse_range(text: &str) -> Option<(Ipv4Addr, u8)> {
-    let (base, bits) = text.split_once('/')?;
-    let (base, bits) = (base.parse::<Ipv4Addr>().ok()?, bits.parse::<u8>().ok()?);
-    let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
-    (bits <= 32 && u32::from(base) & !mask == 0).then_some((base, bits))
-}
-
 impl Strategy for ServiceCidrs {
     type Object = ServiceCIDR;
 
@@ -101,7 +93,7 @@ impl Strategy for ServiceCidrs {
         if cidrs.len() > 2 {
             let shown = crate::api::object::to_value(&cidrs);
             let why = "must only hold up to 2 values";
-            errors.push(FieldError::invalid(at.clone(), shown, why));
+            errors.push(FieldError::invalid(at, shown, why));
             return errors;
         }
         for (i, text) in cidrs.iter().enumerate() {
@@ -109,7 +101,7 @@ impl Strategy for ServiceCidrs {
             if text.contains(':') {
                 let why = "addresses of version 6 are not simulated";
                 errors.push(FieldError::invalid_str(at, text, why));
-            } else if parse_range(text).is_none() {
+            } else if text.parse::<Cidr>().is_err() {
                 let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
                 errors.push(FieldError::invalid_str(at, text, why));
             }

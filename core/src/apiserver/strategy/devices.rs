@@ -33,12 +33,12 @@ fn check_spec(spec: &ResourceClaimSpec, at: &Path, errors: &mut Vec<FieldError>)
         match (&request.exactly, alternatives) {
             (None, false) => {
                 let why = "exactly one of `exactly` or `firstAvailable` is required";
-                errors.push(FieldError::required(&at, why));
+                errors.push(FieldError::required(at, why));
             }
             (Some(_), true) => {
                 let why = "exactly one of `exactly` or `firstAvailable` is required, but multiple \
                            fields are set";
-                errors.push(FieldError::invalid(&at, to_value(request), why));
+                errors.push(FieldError::invalid(at, to_value(request), why));
             }
             (Some(exactly), false) if exactly.device_class_name.is_empty() => {
                 let exactly = at.child("exactly");

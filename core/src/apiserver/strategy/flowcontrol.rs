@@ -81,16 +81,16 @@ impl Strategy for FlowSchemas {
         let field = at.child("matchingPrecedence");
         if precedence <= 0 {
             let why = "must be a positive value";
-            errors.push(FieldError::invalid(&field, precedence, why));
+            errors.push(FieldError::invalid(field, precedence, why));
         }
         if precedence > LAST_PRECEDENCE {
             let why = format!("must not be greater than {LAST_PRECEDENCE}");
-            errors.push(FieldError::invalid(&field, precedence, &why));
+            errors.push(FieldError::invalid(field, precedence, &why));
         }
         let name = schema.metadata.name.as_deref().unwrap_or_default();
         if precedence == 1 && name != EXEMPT {
             let why = format!("only the schema named '{EXEMPT}' may have matchingPrecedence 1");
-            errors.push(FieldError::invalid(&field, precedence, &why));
+            errors.push(FieldError::invalid(field, precedence, &why));
         }
         if let Some(method) = &spec.distinguisher_method {
             let at = at.child("distinguisherMethod");
@@ -121,7 +121,7 @@ impl Strategy for FlowSchemas {
             let others = rule.non_resource_rules.as_ref().map(Vec::len);
             if none(resources) && none(others) {
                 let why = "at least one of resourceRules and nonResourceRules has to be non-empty";
-                errors.push(FieldError::required(&at, why));
+                errors.push(FieldError::required(at, why));
             }
         }
         errors
@@ -225,7 +225,7 @@ impl Strategy for PriorityLevels {
                 match &spec.limited {
                     None => {
                         let why = "must not be empty when type is Limited";
-                        errors.push(FieldError::required(&limited_at, why));
+                        errors.push(FieldError::required(limited_at, why));
                     }
                     Some(limited) => {
                         let shares = limited.nominal_concurrency_shares.unwrap_or(0);

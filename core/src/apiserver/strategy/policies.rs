@@ -53,7 +53,7 @@ fn check_constraints(matching: Option<&MatchResources>, errors: &mut Vec<FieldEr
     let spec = Path::new("spec");
     let at = spec.child("matchConstraints");
     if matching.is_none() {
-        return errors.push(FieldError::required(&at, ""));
+        return errors.push(FieldError::required(at, ""));
     }
     if matching.is_some_and(|m| m.resource_rules.as_ref().is_none_or(Vec::is_empty)) {
         errors.push(FieldError::required(at.child("resourceRules"), ""));
@@ -77,7 +77,7 @@ fn check_param(param: Option<&ParamRef>, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::forbidden(at.child("name"), why));
     }
     if !named && param.selector.is_none() {
-        errors.push(FieldError::required(&at, "one of name or selector must be specified"));
+        errors.push(FieldError::required(at, "one of name or selector must be specified"));
     }
     let action = param.parameter_not_found_action.as_deref().unwrap_or_default();
     one_of(action, &["Allow", "Deny"], &at.child("parameterNotFoundAction"), errors);
@@ -136,7 +136,7 @@ impl Strategy for ValidatingPolicies {
         let notes = spec.audit_annotations.as_deref().unwrap_or_default();
         if validations.is_empty() && notes.is_empty() {
             let why = "validations or auditAnnotations must contain at least one item";
-            errors.push(FieldError::required(&at, why));
+            errors.push(FieldError::required(at, why));
             errors.push(FieldError::required(root.child("auditAnnotations"), why));
         }
         for (i, validation) in validations.iter().enumerate() {
@@ -188,7 +188,7 @@ impl Strategy for ValidatingBindings {
         let at = root.child("validationActions");
         let actions = &spec.validation_actions;
         if actions.is_empty() {
-            errors.push(FieldError::required(&at, "at least one validation action is required"));
+            errors.push(FieldError::required(at, "at least one validation action is required"));
         }
         for (i, action) in actions.iter().enumerate() {
             let known = &["Audit", "Deny", "Warn"];
@@ -201,7 +201,7 @@ impl Strategy for ValidatingBindings {
             let why = "must not contain both Deny and Warn (repeating the same validation failure \
                        information in the API response and headers serves no purpose)";
             let shown = crate::api::object::to_value(actions);
-            errors.push(FieldError::invalid(&at, shown, why));
+            errors.push(FieldError::invalid(at, shown, why));
         }
         errors
     }

@@ -163,7 +163,7 @@ fn check_hook(hook: &Hook, at: &Path, errors: &mut Vec<FieldError>) {
         }
         _ => {
             let why = "exactly one of url or service is required";
-            errors.push(FieldError::required(&client_at, why));
+            errors.push(FieldError::required(client_at, why));
         }
     }
 }
@@ -188,12 +188,12 @@ pub(super) fn check_rule(rule: &RuleWithOperations, at: &Path, errors: &mut Vec<
     let operations = rule.operations.as_ref().unwrap_or(&none);
     let operations_at = at.child("operations");
     if operations.is_empty() {
-        errors.push(FieldError::required(&operations_at, ""));
+        errors.push(FieldError::required(operations_at, ""));
     }
     if operations.len() > 1 && operations.iter().any(|o| o == "*") {
         let shown = crate::api::object::to_value(operations);
         let why = "if '*' is present, must not specify other operations";
-        errors.push(FieldError::invalid(&operations_at, shown, why));
+        errors.push(FieldError::invalid(operations_at, shown, why));
     }
     for (i, operation) in operations.iter().enumerate() {
         if !OPERATIONS.contains(&operation.as_str()) {
@@ -209,13 +209,13 @@ pub(super) fn check_rule(rule: &RuleWithOperations, at: &Path, errors: &mut Vec<
         let list = list.as_ref().unwrap_or(&none);
         let at = at.child(field);
         if list.is_empty() {
-            errors.push(FieldError::required(&at, ""));
+            errors.push(FieldError::required(at, ""));
         }
         if field != "resources" && list.len() > 1 && list.iter().any(|v| v == "*") {
             let shown = crate::api::object::to_value(list);
             let what = if field == "apiGroups" { "API groups" } else { "API versions" };
             let why = format!("if '*' is present, must not specify other {what}");
-            errors.push(FieldError::invalid(&at, shown, &why));
+            errors.push(FieldError::invalid(at, shown, &why));
         }
         for (i, value) in list.iter().enumerate() {
             if value.is_empty() && field != "apiGroups" {

@@ -10,7 +10,7 @@ pub type ServiceRef<'a> = (&'a str, &'a str, Option<&'a str>, i32);
 pub fn check_url(url: &str, at: &Path, errors: &mut Vec<FieldError>) {
     const FORM: &str = "; desired format: https://host[/path]";
     let mut wrong = |what: &str, why: &str| {
-        errors.push(FieldError::invalid_str(at.clone(), what, &format!("{why}{FORM}")));
+        errors.push(FieldError::invalid_str(*at, what, &format!("{why}{FORM}")));
     };
     let Some((scheme, rest)) = url.split_once("://") else {
         return wrong(url, "'https' is the only allowed URL scheme");
@@ -61,17 +61,17 @@ pub fn check_service(
         return errors.push(FieldError::invalid_str(at, path, why));
     }
     if !path.starts_with('/') {
-        errors.push(FieldError::invalid_str(at.clone(), path, "must start with a '/'"));
+        errors.push(FieldError::invalid_str(at, path, "must start with a '/'"));
     }
     let inner = path.strip_prefix('/').unwrap_or(path);
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     for (i, part) in inner.split('/').enumerate() {
         if part.is_empty() {
             let why = format!("segment[{i}] may not be empty");
-            errors.push(FieldError::invalid_str(at.clone(), path, &why));
+            errors.push(FieldError::invalid_str(at, path, &why));
         } else if let Some(why) = name_error(NameRule::Subdomain, part) {
             let why = format!("segment[{i}]: {why}");
-            errors.push(FieldError::invalid_str(at.clone(), path, &why));
+            errors.push(FieldError::invalid_str(at, path, &why));
         }
     }
 }
@@ -85,7 +85,7 @@ pub fn check_review_versions(
 ) {
     if versions.is_empty() {
         let why = format!("must specify one of {}", known.join(", "));
-        return errors.push(FieldError::required(at.clone(), &why));
+        return errors.push(FieldError::required(*at, &why));
     }
     let mut seen: Vec<&String> = Vec::new();
     let mut any = false;
@@ -104,6 +104,6 @@ pub fn check_review_versions(
     if !any {
         let text = format!("[{}]", versions.join(" "));
         let why = format!("must include at least one of {}", known.join(", "));
-        errors.push(FieldError::invalid(at.clone(), text, &why));
+        errors.push(FieldError::invalid(*at, text, &why));
     }
 }

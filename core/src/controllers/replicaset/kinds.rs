@@ -61,6 +61,12 @@ pub trait Replicated: Typed {
 
 /// The two kinds' statuses have the same fields (but for one) and no type in common.
 macro_rules! status_as_counts {
+    (@of $status:ident) => {
+        None
+    };
+    (@of $status:ident $field:ident) => {
+        $status.$field
+    };
     ($status:ident, $condition:ident $(, $terminating:ident)?) => {
         fn counts(&self) -> Counts {
             let Some(status) = &self.status else { return Counts::default() };
@@ -78,8 +84,7 @@ macro_rules! status_as_counts {
                 available: status.available_replicas.unwrap_or(0),
                 observed_generation: status.observed_generation,
                 conditions: conditions.collect(),
-                $(terminating: status.$terminating,)?
-                ..Counts::default()
+                terminating: status_as_counts!(@of status $($terminating)?),
             }
         }
 

@@ -449,12 +449,12 @@ fn propagation(c: &Container, mount: &VolumeMount, at: &Path, errors: &mut Vec<F
         let at = at.child("mountPropagation");
         let known = &["Bidirectional", "HostToContainer", "None"];
         if !known.contains(&way) {
-            errors.push(FieldError::not_supported(&at, way, known));
+            errors.push(FieldError::not_supported(at, way, known));
         }
         let privileged = c.security_context.as_ref().and_then(|s| s.privileged) == Some(true);
         if way == "Bidirectional" && !privileged {
             let why = "Bidirectional mount propagation is available only to privileged containers";
-            errors.push(FieldError::forbidden(&at, why));
+            errors.push(FieldError::forbidden(at, why));
         }
     }
     let at = at.child("recursiveReadOnly");
@@ -463,16 +463,16 @@ fn propagation(c: &Container, mount: &VolumeMount, at: &Path, errors: &mut Vec<F
         Some("Enabled" | "IfPossible") => {
             if mount.read_only != Some(true) {
                 let why = "may only be specified when readOnly is true";
-                errors.push(FieldError::forbidden(&at, why));
+                errors.push(FieldError::forbidden(at, why));
             }
             if way.is_some_and(|way| way != "None") {
                 let why = "may only be specified when mountPropagation is None or not specified";
-                errors.push(FieldError::forbidden(&at, why));
+                errors.push(FieldError::forbidden(at, why));
             }
         }
         Some(other) => {
             let known = &["Disabled", "Enabled", "IfPossible"];
-            errors.push(FieldError::not_supported(&at, other, known));
+            errors.push(FieldError::not_supported(at, other, known));
         }
     }
 }

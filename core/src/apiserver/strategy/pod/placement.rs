@@ -229,10 +229,10 @@ fn pod_term(term: &PodAffinityTerm, at: &Path, errors: &mut Vec<FieldError>) {
     }
     let at = at.child("topologyKey");
     if term.topology_key.is_empty() {
-        errors.push(FieldError::required(&at, "can not be empty"));
+        errors.push(FieldError::required(at, "can not be empty"));
     }
     if let Some(why) = qualified_name_error(&term.topology_key) {
-        errors.push(FieldError::invalid_str(&at, &term.topology_key, &why));
+        errors.push(FieldError::invalid_str(at, &term.topology_key, &why));
     }
 }
 
@@ -280,13 +280,13 @@ pub fn spread(list: &[TopologySpreadConstraint], at: &Path, errors: &mut Vec<Fie
         if let Some(least) = c.min_domains {
             let at = at.child("minDomains");
             if least <= 0 {
-                errors.push(FieldError::invalid(&at, least, "must be greater than zero"));
+                errors.push(FieldError::invalid(at, least, "must be greater than zero"));
             }
             if action != "DoNotSchedule" {
                 let why = format!(
                     "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
                 );
-                errors.push(FieldError::invalid(&at, least, &why));
+                errors.push(FieldError::invalid(at, least, &why));
             }
         }
         for (field, policy) in [

@@ -55,7 +55,7 @@ pub fn validate(pod: &Pod, old: &dyn Object) -> Vec<FieldError> {
     if qos::class(new) != qos::class(was) {
         let class = pod.status.as_ref().and_then(|s| s.qos_class.as_deref()).unwrap_or_default();
         let why = "Pod QOS Class may not change as a result of resizing";
-        errors.push(FieldError::invalid_str(&at, class, why));
+        errors.push(FieldError::invalid_str(at, class, why));
     }
     let sidecar = |c: &Container| c.restart_policy.as_deref() == Some("Always");
     each(new, was, &at, &mut |new, was, at, init| {

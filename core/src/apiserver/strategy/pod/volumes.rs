@@ -266,7 +266,7 @@ fn projection<'a>(
         let at = at.child("clusterTrustBundle");
         if bundle.name.is_none() && bundle.signer_name.is_none() {
             let why = "either name or signerName must be specified";
-            errors.push(FieldError::required(&at, why));
+            errors.push(FieldError::required(at, why));
         }
         required(Some(&bundle.path), &at.child("path"), errors);
         local_path(&bundle.path, &at.child("path"), errors);

@@ -14,8 +14,8 @@ use k8s_openapi::api::{
 
 use super::{addresses, has_cluster_ip, has_node_ports, is_headless};
 use crate::{
-    api::{FieldError, Status, Typed, meta::is_deleting},
-    apiserver::strategy::{StrategyCx, addresses::parse_range},
+    api::{FieldError, Status, Typed, cidr::Cidr, meta::is_deleting},
+    apiserver::strategy::StrategyCx,
     store::IndexFn,
 };
 
@@ -54,13 +54,16 @@ fn ranges(cx: &StrategyCx) -> Vec<Range> {
             continue;
         }
         let texts = cidr.spec.as_ref().and_then(|s| s.cidrs.as_deref()).unwrap_or_default();
-        found.extend(texts.iter().filter_map(|text| parse_range(text)).map(|(base, bits)| Range {
-            base: base.into(),
-            size: 1_u32.checked_shl(32 - u32::from(bits)).unwrap_or(u32::MAX),
+        found.extend(texts.iter().filter_map(|text| text.parse::<Cidr>().ok()).map(|range| {
+            Range {
+                base: range.base.into(),
+                size: 1_u32.checked_shl(32 - u32::from(range.bits)).unwrap_or(u32::MAX),
+            }
         }));
     }
     if all.is_empty() { vec![USUAL] } else { found }
 }
+
 /// Node ports, and how many at the beginning are left to those who choose theirs.
 const PORTS: std::ops::RangeInclusive<i32> = 30_000..=32_767;
 const STATIC_PORTS: i32 = 86;
