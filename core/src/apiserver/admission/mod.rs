@@ -11,6 +11,7 @@ mod pod_security;
 mod policies;
 mod priority;
 mod quota;
+mod runtime_class;
 mod service_account;
 mod storage;
 mod toleration_seconds;
@@ -64,7 +65,12 @@ pub const PLUGINS: &[Plugin] = &[
         delete: None,
         commit: None,
     },
-    Plugin { name: "Priority", admit: Some(priority::admit), delete: None, commit: None },
+    Plugin {
+        name: "Priority",
+        admit: Some(priority::admit),
+        delete: Some(priority::delete),
+        commit: None,
+    },
     Plugin {
         name: "DefaultTolerationSeconds",
         admit: Some(toleration_seconds::admit),
@@ -88,6 +94,12 @@ pub const PLUGINS: &[Plugin] = &[
         admit: Some(storage::protect),
         delete: None,
         commit: None,
+    },
+    Plugin {
+        name: "RuntimeClass",
+        admit: Some(runtime_class::admit),
+        delete: None,
+        commit: Some(runtime_class::commit),
     },
     Plugin {
         name: "DefaultIngressClass",

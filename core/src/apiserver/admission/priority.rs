@@ -1,11 +1,12 @@
 //! Priority: a pod's priority is its class's.
 //!
-//! Models `plugin/pkg/admission/priority`.
+//! Models `plugin/pkg/admission/priority` and `Delete` of `pkg/registry/scheduling/priorityclass`.
 
 use k8s_openapi::api::{core::v1::Pod, scheduling::v1::PriorityClass};
 
 use super::Attributes;
 use crate::api::{Object, Status, Typed, object::downcast_rc};
+use crate::apiserver::strategy::priorityclass::is_system;
 
 /// Resolves a pod's class; refuses a second default class.
 pub fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
@@ -64,6 +65,15 @@ pub fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Sta
     }
     spec.preemption_policy = Some(policy);
     Ok(())
+}
+
+/// Refuses the deletion of the system's own classes.
+pub fn delete(attributes: &Attributes, object: &dyn Object) -> Result<(), Status> {
+    if attributes.kind.id != PriorityClass::ID || !is_system(object.name()) {
+        return Ok(());
+    }
+    let why = "this is a system priority class and cannot be deleted";
+    Err(Status::forbidden(attributes.kind, object.name(), why))
 }
 
 /// The class of pods that name none: of several marked ones, the lowest.

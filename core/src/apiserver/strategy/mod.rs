@@ -36,7 +36,7 @@ pub mod pod;
 mod poddisruptionbudget;
 mod podtemplate;
 pub mod policies;
-mod priorityclass;
+pub(super) mod priorityclass;
 mod quota;
 mod rbac;
 #[cfg(test)]

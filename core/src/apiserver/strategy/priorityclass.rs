@@ -4,14 +4,33 @@
 
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 
-use super::{Strategy, StrategyCx, pod::defaults::text};
-use crate::api::FieldError;
+use super::{
+    Strategy, StrategyCx,
+    pod::{containers::one_of, defaults::text},
+};
+use crate::api::{FieldError, Path};
 
 /// Highest priority that is not the system's own.
 const HIGHEST: i32 = 1_000_000_000;
 /// The classes that are there from the start, with their values.
 const SYSTEM: &[(&str, i32)] =
     &[("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
+
+/// Whether a class is one of the system's own.
+pub fn is_system(name: &str) -> bool {
+    SYSTEM.iter().any(|(known, _)| *known == name)
+}
+
+/// Why a class is none of the system's own. Models `IsKnownSystemPriorityClass`.
+fn not_system(name: &str, value: i32, global: bool) -> Option<String> {
+    let Some((_, known)) = SYSTEM.iter().find(|(known, _)| *known == name) else {
+        return Some(format!("{name} is not a known system priority class"));
+    };
+    if value != *known {
+        return Some(format!("value of {name} PriorityClass must be {known}"));
+    }
+    global.then(|| format!("globalDefault of {name} PriorityClass must be false"))
+}
 
 /// See the module.
 pub struct PriorityClasses;
@@ -31,19 +50,24 @@ impl Strategy for PriorityClasses {
     fn validate(&self, _: &StrategyCx, class: &PriorityClass) -> Vec<FieldError> {
         let name = class.metadata.name.as_deref().unwrap_or_default();
         let value = class.value.unwrap_or(0);
+        let mut errors = Vec::new();
         if name.starts_with("system-") {
-            if SYSTEM.contains(&(name, value)) {
-                return Vec::new();
+            if let Some(why) = not_system(name, value, class.global_default == Some(true)) {
+                let why = format!(
+                    "priority class names with 'system-' prefix are reserved for system use only. \
+                     error: {why}"
+                );
+                errors.push(FieldError::forbidden("metadata.name", &why));
             }
-            let why = "priority class names with 'system-' prefix are reserved for system use \
-                       only. error: ";
-            return vec![FieldError::forbidden("metadata.name", why)];
-        }
-        if value > HIGHEST {
+        } else if value > HIGHEST {
             let why = format!("maximum allowed value of a user defined priority is {HIGHEST}");
-            return vec![FieldError::forbidden("value", &why)];
+            errors.push(FieldError::forbidden("value", &why));
         }
-        Vec::new()
+        if let Some(policy) = class.preemption_policy.as_deref() {
+            let at = Path::new("preemptionPolicy");
+            one_of(policy, &["PreemptLowerPriority", "Never"], &at, &mut errors);
+        }
+        errors
     }
 
     fn validate_update(

@@ -144,8 +144,8 @@ fn system(status: &NodeStatus, w: &mut Writer) {
 type Amounts = BTreeMap<String, Amount>;
 
 /// What a pod asks for in all: its containers together, or the largest init container.
-/// Models `component-helpers/resource.PodRequests` and `PodLimits`.
-fn wanted(pod: &Pod, list: fn(&ResourceRequirements) -> Option<&ResourceList>) -> Amounts {
+/// With `limits`, what it is limited to. Models `component-helpers/resource.PodRequests` and `PodLimits`.
+fn wanted(pod: &Pod, limits: bool) -> Amounts {
     let mut sum = Amounts::new();
     let Some(spec) = &pod.spec else { return sum };
     let add = |sum: &mut Amounts, more: &Amounts| {
@@ -155,7 +155,10 @@ fn wanted(pod: &Pod, list: fn(&ResourceRequirements) -> Option<&ResourceList>) -
         }
     };
     let of = |resources: Option<&ResourceRequirements>| -> Amounts {
-        let list = resources.and_then(list);
+        let list = resources.and_then(|r| match limits {
+            true => r.limits.as_ref(),
+            false => r.requests.as_ref(),
+        });
         list.into_iter().flatten().map(|(name, q)| (name.clone(), Amount::of(q))).collect()
     };
     for c in &spec.containers {
@@ -180,8 +183,12 @@ fn wanted(pod: &Pod, list: fn(&ResourceRequirements) -> Option<&ResourceList>) -
         let entry = sum.entry(name).or_default();
         *entry = (*entry).max(amount);
     }
-    let overhead: Amounts =
-        spec.overhead.iter().flatten().map(|(name, q)| (name.clone(), Amount::of(q))).collect();
+    let overhead = spec.overhead.iter().flatten();
+    let mut overhead: Amounts = overhead.map(|(name, q)| (name.clone(), Amount::of(q))).collect();
+    if limits {
+        // What has no limit gets none by an overhead.
+        overhead.retain(|name, _| sum.contains_key(name));
+    }
     add(&mut sum, &overhead);
     sum
 }
@@ -205,7 +212,7 @@ fn resources(cx: &Cx, node: &str, status: &NodeStatus, w: &mut Writer) {
     w.put(1, "Namespace\tName\t\tCPU Requests\tCPU Limits\tMemory Requests\tMemory Limits\tAge\n");
     w.put(1, "---------\t----\t\t------------\t----------\t---------------\t-------------\t---\n");
     for pod in &pods {
-        let own = [wanted(pod, |r| r.requests.as_ref()), wanted(pod, |r| r.limits.as_ref())];
+        let own = [wanted(pod, false), wanted(pod, true)];
         row(cx, pod, &own, room, w);
         for (sum, own) in [&mut requests, &mut limits].into_iter().zip(own) {
             for (name, amount) in own {
