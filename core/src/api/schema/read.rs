@@ -130,7 +130,8 @@ impl Reader<'_> {
             'q' => return quantity_text(&value),
             'x' => return self.int_or_string(value),
             'y' => return self.bytes(at, kind, value),
-            't' | 'u' => return time(value),
+            't' => return time(value, "2006-01-02T15:04:05Z07:00"),
+            'u' => return time(value, "2006-01-02T15:04:05.000000Z07:00"),
             _ => true,
         };
         if fits { Ok(value) } else { Err(self.wrong(at, kind, &value)) }
@@ -261,7 +262,8 @@ fn quantity_text(value: &Value) -> Result<Value, TypeError> {
     }
 }
 
-fn time(value: Value) -> Result<Value, TypeError> {
+/// A time, read as Go reads it by a layout.
+fn time(value: Value, layout: &str) -> Result<Value, TypeError> {
     let Value::String(text) = &value else {
         let what = kind_of(&value);
         let why = format!("json: cannot unmarshal {what} into Go value of type string");
@@ -271,7 +273,7 @@ fn time(value: Value) -> Result<Value, TypeError> {
         return Ok(value);
     }
     Err(plain_error(format!(
-        "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""
+        "parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""
     )))
 }
 

@@ -5,7 +5,7 @@
 use k8s_openapi::api::apps::v1::ControllerRevision;
 
 use super::{Strategy, StrategyCx};
-use crate::api::FieldError;
+use crate::api::{FieldError, object::to_value};
 
 /// See the module.
 pub struct ControllerRevisions;
@@ -34,6 +34,6 @@ impl Strategy for ControllerRevisions {
         if new.data == old.data {
             return Vec::new();
         }
-        vec![FieldError::invalid("data", "{}", "field is immutable")]
+        vec![FieldError::invalid("data", to_value(&new.data), "field is immutable")]
     }
 }

@@ -167,6 +167,10 @@ pub struct Slices;
 impl Strategy for Slices {
     type Object = ResourceSlice;
 
+    fn spec_changed(&self, new: &ResourceSlice, old: &ResourceSlice) -> Option<bool> {
+        Some(new.spec != old.spec)
+    }
+
     fn validate(&self, _: &StrategyCx, slice: &ResourceSlice) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let at = Path::new("spec");

@@ -4,7 +4,7 @@
 //! Models `pkg/apis/flowcontrol/{v1/defaults.go,validation}` and `pkg/registry/flowcontrol`.
 
 use k8s_openapi::api::flowcontrol::v1::{
-    FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration, Subject,
+    FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration, QueuingConfiguration, Subject,
 };
 
 use super::{NameRule, Strategy, StrategyCx, metadata::name_error, pod::containers::one_of};
@@ -140,6 +140,16 @@ fn check_subject(subject: &Subject, at: &Path, errors: &mut Vec<FieldError>) {
         let why = format!("{field} is required when subject kind is '{}'", subject.kind);
         errors.push(FieldError::required(at.child(field), &why));
     }
+    for (field, kind, there) in [
+        ("serviceAccount", "ServiceAccount", subject.service_account.is_some()),
+        ("user", "User", subject.user.is_some()),
+        ("group", "Group", subject.group.is_some()),
+    ] {
+        if there && kind != subject.kind {
+            let why = format!("{field} is forbidden when subject kind is not '{kind}'");
+            errors.push(FieldError::forbidden(at.child(field), &why));
+        }
+    }
 }
 
 /// See the module.
@@ -250,6 +260,11 @@ impl Strategy for PriorityLevels {
                             let why = "must not be empty if limited.limitResponse.type is Limited";
                             errors.push(FieldError::required(at.child("queuing"), why));
                         }
+                        if let ("Queue", Some(queuing)) =
+                            (response.type_.as_str(), &response.queuing)
+                        {
+                            check_queuing(queuing, &at.child("queuing"), &mut errors);
+                        }
                     }
                 }
             }
@@ -260,5 +275,28 @@ impl Strategy for PriorityLevels {
             }
         }
         errors
+    }
+}
+
+/// Models `ValidatePriorityLevelQueuingConfiguration`, without the limit to the entropy of hands.
+fn check_queuing(queuing: &QueuingConfiguration, at: &Path, errors: &mut Vec<FieldError>) {
+    const MOST_QUEUES: i32 = 10_000_000;
+    let queues = queuing.queues.unwrap_or(0);
+    let hand = queuing.hand_size.unwrap_or(0);
+    let positive = "must be positive";
+    if let Some(length) = queuing.queue_length_limit.filter(|n| *n <= 0) {
+        errors.push(FieldError::invalid(at.child("queueLengthLimit"), length, positive));
+    }
+    if queues <= 0 {
+        errors.push(FieldError::invalid(at.child("queues"), queues, positive));
+    } else if queues > MOST_QUEUES {
+        let why = format!("must not be greater than {MOST_QUEUES}");
+        errors.push(FieldError::invalid(at.child("queues"), queues, &why));
+    }
+    if hand <= 0 {
+        errors.push(FieldError::invalid(at.child("handSize"), hand, positive));
+    } else if hand > queues {
+        let why = format!("should not be greater than queues ({queues})");
+        errors.push(FieldError::invalid(at.child("handSize"), hand, &why));
     }
 }

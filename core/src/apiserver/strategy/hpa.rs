@@ -173,8 +173,8 @@ fn check_metric(metric: &MetricSpec, at: &Path, errors: &mut Vec<FieldError>) {
         _ => return,
     };
     let Some(target) = target else {
-        let why = format!("must populate information for the given metric source {field}");
-        errors.push(FieldError::required(at.child(field), &why));
+        let why = "must populate information for the given metric source";
+        errors.push(FieldError::required(at.child(field), why));
         return;
     };
     let at = at.child(field);

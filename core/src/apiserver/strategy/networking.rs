@@ -3,10 +3,13 @@
 //! Models `pkg/apis/networking/validation`, `pkg/apis/networking/v1/defaults.go` and
 //! `pkg/registry/networking`.
 
+use std::net::IpAddr;
+
 use k8s_openapi::{
     api::networking::v1::{
-        HTTPIngressPath, IPBlock, Ingress, IngressBackend, IngressClass, IngressSpec,
-        NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+        HTTPIngressPath, IPBlock, Ingress, IngressBackend, IngressClass,
+        IngressClassParametersReference, IngressSpec, NetworkPolicy, NetworkPolicyPeer,
+        NetworkPolicyPort, NetworkPolicySpec,
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
@@ -100,7 +103,7 @@ fn host(host: &str, at: &Path, errors: &mut Vec<FieldError>) {
     if host.is_empty() {
         return;
     }
-    if host.parse::<std::net::IpAddr>().is_ok() {
+    if host.parse::<IpAddr>().is_ok() {
         let why = "must be a DNS name, not an IP address";
         errors.push(FieldError::invalid_str(at, host, why));
         return;
@@ -202,6 +205,12 @@ pub struct IngressClasses;
 impl Strategy for IngressClasses {
     type Object = IngressClass;
 
+    fn defaults(&self, class: &mut IngressClass) {
+        if let Some(parameters) = class.spec.as_mut().and_then(|s| s.parameters.as_mut()) {
+            parameters.scope.get_or_insert_with(|| "Cluster".into());
+        }
+    }
+
     fn spec_changed(&self, new: &IngressClass, old: &IngressClass) -> Option<bool> {
         Some(new.spec != old.spec)
     }
@@ -218,6 +227,9 @@ impl Strategy for IngressClasses {
                 }
             }
         }
+        if let Some(parameters) = class.spec.as_ref().and_then(|s| s.parameters.as_ref()) {
+            class_parameters(parameters, &Path::new("spec.parameters"), &mut errors);
+        }
         errors
     }
 
@@ -233,6 +245,48 @@ impl Strategy for IngressClasses {
         }
         let value = controller(new).unwrap_or_default();
         vec![FieldError::invalid_str("spec.controller", &value, "field is immutable")]
+    }
+}
+
+/// Models `validateIngressClassParametersReference`.
+fn class_parameters(
+    parameters: &IngressClassParametersReference,
+    at: &Path,
+    errors: &mut Vec<FieldError>,
+) {
+    if let Some(group) = parameters.api_group.as_deref() {
+        if let Some(why) = name_error(NameRule::Subdomain, group) {
+            errors.push(FieldError::invalid_str(at.child("apiGroup"), group, &why));
+        }
+    }
+    for (field, value) in [("kind", &parameters.kind), ("name", &parameters.name)] {
+        if value.is_empty() {
+            errors.push(FieldError::required(at.child(field), ""));
+        } else if let Some(why) = name_error(NameRule::PathSegment, value) {
+            errors.push(FieldError::invalid_str(at.child(field), value, &why));
+        }
+    }
+    let namespace_at = at.child("namespace");
+    let scope = parameters.scope.as_deref().unwrap_or_default();
+    match (scope, parameters.namespace.as_deref()) {
+        ("Namespace", None) => {
+            let why = "`parameters.scope` is set to 'Namespace'";
+            errors.push(FieldError::required(namespace_at, why));
+        }
+        ("Namespace", Some(namespace)) => {
+            if let Some(why) = name_error(NameRule::Label, namespace) {
+                errors.push(FieldError::invalid_str(namespace_at, namespace, &why));
+            }
+        }
+        ("Cluster", Some(_)) => {
+            let why = "`parameters.scope` is set to 'Cluster'";
+            errors.push(FieldError::forbidden(namespace_at, why));
+        }
+        ("Cluster", None) => {}
+        (other, _) => {
+            let known = ["Cluster", "Namespace"];
+            errors.push(FieldError::not_supported(at.child("scope"), other, &known));
+        }
     }
 }
 
@@ -296,7 +350,7 @@ fn policy_spec(spec: &NetworkPolicySpec, at: &Path, errors: &mut Vec<FieldError>
         return;
     }
     for (i, kind) in types.iter().enumerate() {
-        one_of(kind, &["Egress", "Ingress"], &types_at.index(i), errors);
+        one_of(kind, &["Ingress", "Egress"], &types_at.index(i), errors);
     }
 }
 
@@ -304,7 +358,7 @@ fn ports(ports: Option<&[NetworkPolicyPort]>, at: &Path, errors: &mut Vec<FieldE
     for (i, port) in ports.into_iter().flatten().enumerate() {
         let at = at.index(i);
         if let Some(protocol) = port.protocol.as_deref() {
-            one_of(protocol, &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
+            one_of(protocol, &["TCP", "UDP", "SCTP"], &at.child("protocol"), errors);
         }
         match (&port.port, port.end_port) {
             (Some(IntOrString::Int(number)), end) => {
@@ -313,14 +367,17 @@ fn ports(ports: Option<&[NetworkPolicyPort]>, at: &Path, errors: &mut Vec<FieldE
                     let why = "must be greater than or equal to `port`";
                     errors.push(FieldError::invalid(at.child("endPort"), end, why));
                 }
+                if let Some(end) = end {
+                    port_number(end, &at.child("endPort"), errors);
+                }
             }
             (Some(IntOrString::String(name)), end) => {
-                for why in port_name_errors(name) {
-                    errors.push(FieldError::invalid_str(at.child("port"), name, why));
-                }
                 if let Some(end) = end {
                     let why = "may not be specified when `port` is non-numeric";
                     errors.push(FieldError::invalid(at.child("endPort"), end, why));
+                }
+                for why in port_name_errors(name) {
+                    errors.push(FieldError::invalid_str(at.child("port"), name, why));
                 }
             }
             (None, Some(end)) => {
@@ -343,14 +400,16 @@ fn peers(peers: Option<&[NetworkPolicyPeer]>, at: &Path, errors: &mut Vec<FieldE
             }
         }
         let selects = peer.pod_selector.is_some() || peer.namespace_selector.is_some();
+        if let Some(block) = &peer.ip_block {
+            ip_block(block, &at.child("ipBlock"), errors);
+        }
         match &peer.ip_block {
             Some(_) if selects => {
                 let why = "may not specify both ipBlock and another peer";
                 errors.push(FieldError::forbidden(at, why));
             }
-            Some(block) => ip_block(block, &at.child("ipBlock"), errors),
             None if !selects => errors.push(FieldError::required(at, "must specify a peer")),
-            None => {}
+            _ => {}
         }
     }
 }
@@ -362,17 +421,38 @@ fn ip_block(block: &IPBlock, at: &Path, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::required(at.child("cidr"), ""));
         return;
     }
-    let valid = |text: &str| {
-        let (address, bits) = text.split_once('/')?;
-        let address: std::net::IpAddr = address.parse().ok()?;
-        let bits: u8 = bits.parse().ok()?;
-        (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some(())
-    };
     let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-    if valid(&block.cidr).is_none() {
+    let Some(whole) = range(&block.cidr) else {
         errors.push(FieldError::invalid_str(at.child("cidr"), &block.cidr, why));
+        return;
+    };
+    for (i, text) in except {
+        let at = except_at.index(i);
+        match range(text) {
+            None => errors.push(FieldError::invalid_str(at, text, why)),
+            Some(part) if !strictly_in(part, whole) => {
+                let why = "must be a strict subset of `cidr`";
+                errors.push(FieldError::invalid_str(at, text, why));
+            }
+            Some(_) => {}
+        }
     }
-    for (i, part) in except.filter(|(_, part)| valid(part).is_none()) {
-        errors.push(FieldError::invalid_str(except_at.index(i), part, why));
-    }
+}
+
+/// An address and how many of its bits count.
+fn range(text: &str) -> Option<(IpAddr, u32)> {
+    let (address, bits) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let bits: u8 = bits.parse().ok()?;
+    (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, bits.into()))
+}
+
+/// Whether a range is a part of another one, and smaller.
+fn strictly_in((part, part_bits): (IpAddr, u32), (whole, bits): (IpAddr, u32)) -> bool {
+    let (a, b, width): (u128, u128, u32) = match (part, whole) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a).into(), u32::from(b).into(), 32),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.into(), b.into(), 128),
+        _ => return false,
+    };
+    part_bits > bits && (a ^ b).checked_shr(width.saturating_sub(bits)).unwrap_or(0) == 0
 }

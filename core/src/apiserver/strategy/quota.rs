@@ -201,7 +201,8 @@ fn check(item: &LimitRangeItem, at: &Path, errors: &mut Vec<FieldError>) {
 }
 
 fn amounts(item: &LimitRangeItem, at: &Path, errors: &mut Vec<FieldError>) {
-    let lists = [&item.max, &item.min, &item.default, &item.default_request];
+    let lists =
+        [&item.max, &item.min, &item.default, &item.default_request, &item.max_limit_request_ratio];
     let mut names: Vec<_> = lists.into_iter().flatten().flat_map(|l| l.keys()).collect();
     names.sort();
     names.dedup();
@@ -220,8 +221,10 @@ fn amounts(item: &LimitRangeItem, at: &Path, errors: &mut Vec<FieldError>) {
         ] {
             let (Some(low), Some(high)) = (low, high) else { continue };
             if low > high {
-                let shown =
-                    if field == low_name || high_name != "default request" { low } else { high };
+                // Upstream shows the larger one of two of these pairs.
+                let larger =
+                    high_name == "default request" || (field, high_name) == ("default", "max");
+                let shown = if larger { high } else { low };
                 let why =
                     format!("{low_name} value {low} is greater than {high_name} value {high}");
                 let at = at.child(field);

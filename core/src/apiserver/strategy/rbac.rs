@@ -60,6 +60,11 @@ fn rules(rules: &[PolicyRule], namespaced: bool) -> Vec<FieldError> {
                 let why = "namespaced rules cannot apply to non-resource URLs";
                 errors.push(FieldError::invalid(at.child("nonResourceURLs"), shown, why));
             }
+            if !(none(&rule.api_groups) && none(&rule.resources) && none(&rule.resource_names)) {
+                let shown = format!("{:?}", rule.non_resource_urls.as_deref().unwrap_or_default());
+                let why = "rules cannot apply to both regular resources and non-resource URLs";
+                errors.push(FieldError::invalid(at.child("nonResourceURLs"), shown, why));
+            }
             continue;
         }
         if none(&rule.api_groups) {
@@ -69,6 +74,11 @@ fn rules(rules: &[PolicyRule], namespaced: bool) -> Vec<FieldError> {
         if none(&rule.resources) {
             let why = "resource rules must supply at least one resource";
             errors.push(FieldError::required(at.child("resources"), why));
+        }
+        let several = rule.resources.as_ref().is_some_and(|list| list.len() > 1);
+        if !none(&rule.resource_names) && several {
+            let why = "resource names cannot apply to multiple resources";
+            errors.push(FieldError::required(at.child("resourceNames"), why));
         }
     }
     errors
@@ -104,12 +114,15 @@ fn binding(role: &RoleRef, subjects: Option<&[Subject]>, kinds: &[&str]) -> Vec<
     } else if let Some(why) = name_error(NameRule::PathSegment, &role.name) {
         errors.push(FieldError::invalid_str(at.child("name"), &role.name, &why));
     }
+    // A binding of a whole cluster has no namespace of its own for its subjects.
+    let whole_cluster = !kinds.contains(&"Role");
     let at = Path::new("subjects");
     for (i, subject) in subjects.unwrap_or_default().iter().enumerate() {
         let at = at.index(i);
         if subject.name.is_empty() {
             errors.push(FieldError::required(at.child("name"), ""));
         }
+        let group = subject.api_group.as_deref().unwrap_or_default();
         match subject.kind.as_str() {
             "ServiceAccount" => {
                 if !subject.name.is_empty() {
@@ -117,11 +130,22 @@ fn binding(role: &RoleRef, subjects: Option<&[Subject]>, kinds: &[&str]) -> Vec<
                         errors.push(FieldError::invalid_str(at.child("name"), &subject.name, &why));
                     }
                 }
-                if subject.namespace.as_deref().is_none_or(str::is_empty) {
+                if !group.is_empty() {
+                    errors.push(FieldError::not_supported(at.child("apiGroup"), group, &[""]));
+                }
+                if whole_cluster && subject.namespace.as_deref().is_none_or(str::is_empty) {
                     errors.push(FieldError::required(at.child("namespace"), ""));
                 }
             }
-            "User" | "Group" => {}
+            kind @ ("User" | "Group") => {
+                if subject.name.is_empty() {
+                    let why = format!("{} name cannot be empty", kind.to_lowercase());
+                    errors.push(FieldError::invalid_str(at.child("name"), "", &why));
+                }
+                if group != GROUP {
+                    errors.push(FieldError::not_supported(at.child("apiGroup"), group, &[GROUP]));
+                }
+            }
             other => {
                 let known = &["ServiceAccount", "User", "Group"];
                 errors.push(FieldError::not_supported(at.child("kind"), other, known));

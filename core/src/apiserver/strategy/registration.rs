@@ -4,8 +4,8 @@
 
 use k8s_openapi::{
     api::admissionregistration::v1::{
-        MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhookConfiguration,
-        WebhookClientConfig,
+        MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations,
+        ValidatingWebhookConfiguration, WebhookClientConfig,
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
@@ -20,7 +20,7 @@ use crate::api::{FieldError, Path};
 /// Seconds that a webhook may take where nothing is said, and at most.
 const TIMEOUT: i32 = 10;
 const LONGEST: i32 = 30;
-const OPERATIONS: &[&str] = &["*", "CREATE", "UPDATE", "DELETE", "CONNECT"];
+const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 
 fn fill(
     (failure, policy): (&mut Option<String>, &mut Option<String>),
@@ -51,12 +51,14 @@ struct Hook<'a> {
     policy: Option<&'a str>,
     side_effects: &'a str,
     timeout: Option<i32>,
+    /// When a mutating one is called again.
+    again: Option<&'a str>,
     reviews: &'a [String],
     client: &'a WebhookClientConfig,
 }
 
 macro_rules! hook_of {
-    ($h:expr) => {
+    ($h:expr, $again:expr) => {
         Hook {
             name: &$h.name,
             rules: $h.rules.as_deref().unwrap_or_default(),
@@ -64,6 +66,7 @@ macro_rules! hook_of {
             policy: $h.match_policy.as_deref(),
             side_effects: &$h.side_effects,
             timeout: $h.timeout_seconds,
+            again: $again($h),
             reviews: &$h.admission_review_versions,
             client: &$h.client_config,
         }
@@ -72,7 +75,7 @@ macro_rules! hook_of {
 
 /// A configuration's generation counts changes of its webhooks.
 macro_rules! strategy {
-    ($rules:ident, $kind:ident, $more:expr) => {
+    ($rules:ident, $kind:ident, $more:expr, $again:expr) => {
         /// See the module.
         pub struct $rules;
 
@@ -99,7 +102,7 @@ macro_rules! strategy {
             fn validate(&self, _: &StrategyCx, config: &$kind) -> Vec<FieldError> {
                 let mut hooks = Vec::new();
                 for hook in config.webhooks.iter().flatten() {
-                    hooks.push(hook_of!(hook));
+                    hooks.push(hook_of!(hook, $again));
                 }
                 check(&hooks)
             }
@@ -110,11 +113,14 @@ macro_rules! strategy {
 strategy!(
     MutatingWebhooks,
     MutatingWebhookConfiguration,
-    |hook: &mut k8s_openapi::api::admissionregistration::v1::MutatingWebhook| {
-        text(&mut hook.reinvocation_policy, "Never");
-    }
+    |hook: &mut MutatingWebhook| text(&mut hook.reinvocation_policy, "Never"),
+    again
 );
-strategy!(ValidatingWebhooks, ValidatingWebhookConfiguration, |_| {});
+strategy!(ValidatingWebhooks, ValidatingWebhookConfiguration, |_| {}, |_| None);
+
+fn again(hook: &MutatingWebhook) -> Option<&str> {
+    hook.reinvocation_policy.as_deref()
+}
 
 fn check(hooks: &[Hook]) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -150,6 +156,9 @@ fn check_hook(hook: &Hook, at: &Path, errors: &mut Vec<FieldError>) {
     if let Some(seconds) = hook.timeout.filter(|n| !(1..=LONGEST).contains(n)) {
         let why = format!("the timeout value must be between 1 and {LONGEST} seconds");
         errors.push(FieldError::invalid(at.child("timeoutSeconds"), seconds, &why));
+    }
+    if let Some(again) = hook.again {
+        one_of(again, &["IfNeeded", "Never"], &at.child("reinvocationPolicy"), errors);
     }
     let reviews_at = at.child("admissionReviewVersions");
     webhook::check_review_versions(hook.reviews, &["v1", "v1beta1"], &reviews_at, errors);
