@@ -7,7 +7,6 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use sandbar_core::client::User;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -15,11 +14,12 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{RootCertStore, ServerConfig, crypto::ring, server::WebPkiClientVerifier},
+    rustls::{ServerConfig, crypto::ring},
 };
 
 use crate::{
-    certs::{Authority, subject},
+    certs::Authority,
+    clients::Clients,
     connection::Patient,
     engine::{Engine, Make, Pace},
     http::{Shared, answer},
@@ -80,7 +80,8 @@ impl Endpoint {
         if !address.ip().is_unspecified() {
             names.push(address.ip().to_string());
         }
-        let acceptor = TlsAcceptor::from(Arc::new(tls(&authority, &names)?));
+        let clients = Arc::new(Clients::new(&authority)?);
+        let acceptor = TlsAcceptor::from(Arc::new(tls(&authority, &names, clients.clone())?));
         let client = authority.client(users::ADMIN, "system:masters")?;
         let token = token();
         let host = if address.ip().is_unspecified() {
@@ -92,8 +93,11 @@ impl Endpoint {
         let server = format!("https://{host}:{}", address.port());
         let kubeconfig = users::kubeconfig(&server, &options.cluster, &authority, &client, &token);
         let engine = Engine::start(make, options.pace)?;
-        let shared =
-            Arc::new(Shared { engine: engine.clone(), tokens: users::Tokens::new(&token) });
+        let shared = Arc::new(Shared {
+            engine: engine.clone(),
+            tokens: users::Tokens::new(&token),
+            clients,
+        });
         runtime.spawn(accept(listener, acceptor, shared));
         if options.node_ports {
             runtime.spawn(node_ports::serve(engine.clone()));
@@ -123,19 +127,17 @@ fn token() -> String {
     key.get(from..).unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn tls(authority: &Authority, names: &[String]) -> Result<ServerConfig, String> {
+fn tls(
+    authority: &Authority,
+    names: &[String],
+    clients: Arc<Clients>,
+) -> Result<ServerConfig, String> {
     let provider = Arc::new(ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.der.clone()).map_err(|error| error.to_string())?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .allow_unauthenticated()
-        .build()
-        .map_err(|error| error.to_string())?;
     let signed = authority.server(names)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(clients)
         .with_single_cert(vec![signed.der, authority.der.clone()], signed.key)
         .map_err(|error| error.to_string())?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -167,9 +169,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared
     let stream = Patient::new(stream, PATIENCE);
     let Ok(Ok(stream)) = timeout(BEGINNING, acceptor.accept(stream)).await else { return };
     let certificates = stream.get_ref().1.peer_certificates();
-    let user = certificates.and_then(|all| all.first()).and_then(|first| subject(first));
-    let user = user.map(|(name, groups)| User::new(name, groups));
-    let service = service_fn(move |request| answer(shared.clone(), user.clone(), request));
+    let holder = certificates.and_then(|all| all.first()).map(|first| shared.clients.who(first));
+    let service = service_fn(move |request| answer(shared.clone(), holder.clone(), request));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(BEGINNING);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1_000);

@@ -21,6 +21,7 @@ use sandbar_core::{
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
+    clients::{Clients, Holder},
     engine::Engine,
     proto, sandbar,
     spdy::Wire,
@@ -41,6 +42,8 @@ pub struct Shared {
     pub engine: Engine,
     /// Tokens that the endpoint knows.
     pub tokens: Tokens,
+    /// Whose certificates it knows.
+    pub clients: Arc<Clients>,
 }
 
 /// What responses carry.
@@ -78,13 +81,18 @@ pub fn json(code: u16, value: &serde_json::Value) -> Response<Out> {
     response
 }
 
-/// Answers one request. `certificate` is the user that the connection's certificate names.
+/// Answers one request. `holder` is whom the connection's certificate is about.
 pub async fn answer(
     shared: Arc<Shared>,
-    certificate: Option<User>,
+    holder: Option<Holder>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Out>, Infallible> {
-    let user = known(&shared, certificate, &request);
+    let (user, certificate) = match holder {
+        Some(Holder::Known(user)) => (Some(user), None),
+        Some(Holder::Other(pem)) => (None, Some(pem)),
+        None => (None, None),
+    };
+    let user = known(&shared, user, &request);
     let switch = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     let body = match timeout(BODY, read(body)).await {
@@ -115,6 +123,7 @@ pub async fn answer(
         Err(why) => return Ok(status(400, "BadRequest", &why)),
     };
     let request = rest::Request {
+        certificate,
         method: head.method.as_str().to_owned(),
         path,
         query: head.uri.query().unwrap_or_default().to_owned(),

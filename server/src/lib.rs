@@ -7,6 +7,7 @@
 //! Invariant: no client can hold the simulation up. Bodies, queues and waits are bounded.
 
 pub mod certs;
+mod clients;
 pub mod connection;
 pub mod endpoint;
 pub mod engine;

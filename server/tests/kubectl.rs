@@ -27,7 +27,7 @@ use sandbar_server::{
 };
 use sandbar_tests::scenario::{
     normal::Rules,
-    play::{Step, TRIES, commands, is_whole, shown, steps},
+    play::{Step, TRIES, commands, is_bare, is_whole, shown, steps},
     world::{self, Answer},
 };
 
@@ -203,8 +203,20 @@ impl Stage {
         Some(Answer { out: text("out"), err: text("err"), code: status?.code().unwrap_or(-1) })
     }
 
+    /// Runs a command that changes the cluster and is not kubectl inside the endpoint's world.
+    fn inside(&self, line: &str) -> Option<Answer> {
+        let line = line.to_owned();
+        let run = move |state: &mut sandbar_server::engine::State| {
+            state.world.as_any().downcast_mut::<Played>()?.0.run(&line)
+        };
+        self.endpoint.engine.call(run).ok().flatten()
+    }
+
     fn both(&mut self, line: &str) -> Pair {
-        let real = self.real(line);
+        let real = match line.starts_with("minikube ") {
+            true => self.inside(line),
+            false => self.real(line),
+        };
         self.endpoint.engine.call(|state| state.skip(COMMAND)).expect("time passes");
         let ours = self.ours.run(line);
         self.together();
@@ -342,7 +354,7 @@ fn scenarios(folder: &Path) -> Vec<PathBuf> {
         // No real cluster has `sandbar`, and no real kubectl plays its scenarios.
         .filter(|path| !path.parent().is_some_and(|folder| folder.ends_with("sandbar")))
         // Those without a cluster of this kind are about the sandbox's own programs.
-        .filter(|path| !stem(path).starts_with("bare-"))
+        .filter(|path| !is_bare(&stem(path)))
         .filter(|path| chosen.is_empty() || chosen.contains(&stem(path).as_str()))
         .collect();
     paths.sort_by_key(|path| (!is_whole(&stem(path)), path.clone()));

@@ -370,6 +370,7 @@ impl Client {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<(ObjRef, bool), Status> {
+        self.warn_of(kind);
         self.may("delete", kind, (namespace, name), "")?;
         self.api.delete(&self.cx, kind, namespace, name, options)
     }

@@ -40,6 +40,7 @@ pub async fn answer(client: &Client, request: &HttpRequest, user: Option<User>) 
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let headers = request.headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
     let asked = rest::Request {
+        certificate: None,
         method: request.method.to_string(),
         path: path.to_owned(),
         query: query.to_owned(),

@@ -70,6 +70,9 @@ pub struct Request {
     /// Who asks, where the connection or whoever passes the request on knows it; otherwise the
     /// `Authorization` header says it.
     pub user: Option<User>,
+    /// A certificate in PEM form whose key the client was found to hold, and which is for the API
+    /// server to judge.
+    pub certificate: Option<String>,
 }
 
 impl Request {
@@ -82,6 +85,7 @@ impl Request {
             headers: Vec::new(),
             body: Vec::new(),
             user,
+            certificate: None,
         }
     }
 
@@ -239,7 +243,8 @@ impl ApiServer {
         }
         let Some(user) = &request.user else {
             let token = request.header("authorization").strip_prefix("Bearer ");
-            let shown = Credentials { certificate: None, token: token.map(str::to_owned) };
+            let certificate = request.certificate.clone();
+            let shown = Credentials { certificate, token: token.map(str::to_owned) };
             return self.login(&shown, &wanted, manager);
         };
         let cx = RequestCx::new(user.clone().authenticated(), manager);

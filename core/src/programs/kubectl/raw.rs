@@ -54,6 +54,7 @@ pub async fn send(
     }
     let user = conn.client.user().clone();
     let request = Request {
+        certificate: None,
         method: method.to_owned(),
         path: path.to_owned(),
         query: query.to_owned(),

@@ -67,10 +67,15 @@ pub fn kind_for(conn: &Conn, word: &str) -> Result<Rc<Kind>, Error> {
     let short = |kind: &&Rc<Kind>| kind.short_names.iter().any(|s| *s == exact);
     if let Some((version, group)) = rest.split_once('.') {
         let of_version = |k: &&Rc<Kind>| k.version == version && k.group == group;
-        let all: Vec<&Rc<Kind>> = kinds.iter().filter(of_version).collect();
-        let found = all.iter().find(|k| fits(k)).or_else(|| all.iter().find(|k| short(k)));
-        if let Some(kind) = found {
-            return Ok((*kind).clone());
+        if let Some(kind) = kinds.iter().filter(of_version).find(fits) {
+            return Ok(kind.clone());
+        }
+        // Short names mean the preferred version, whatever version is asked for with them: the
+        // real kubectl's mapper expands them so.
+        let of_group = |k: &&Rc<Kind>| short(k) && k.group == group;
+        let known = kinds.iter().filter(of_version).any(|k| short(&k));
+        if let Some(kind) = kinds.preferred().find(of_group).filter(|_| known) {
+            return Ok(kind.clone());
         }
     }
     // A group may be shortened from its end, as far as a dot.

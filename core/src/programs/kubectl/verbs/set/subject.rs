@@ -50,9 +50,13 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut errors = Vec::new();
     for thing in found {
         if !["RoleBinding", "ClusterRoleBinding"].contains(&&*thing.kind.kind) {
+            // Objects of files are called by what the name printer prints, its line end included.
+            let name = match p.bool("local") {
+                true => format!("{}/{}\n", thing.kind.singular_resource(), thing.name),
+                false => super::object_name(&thing),
+            };
             errors.push(Error::plain(format!(
-                "error: {} setting subjects is only supported for RoleBinding/ClusterRoleBinding\n",
-                super::object_name(&thing)
+                "error: {name} setting subjects is only supported for RoleBinding/ClusterRoleBinding\n"
             )));
             continue;
         }
