@@ -372,6 +372,7 @@ impl Client {
     ) -> Result<(ObjRef, bool), Status> {
         self.warn_of(kind);
         self.may("delete", kind, (namespace, name), "")?;
+        self.warn_of(kind);
         self.api.delete(&self.cx, kind, namespace, name, options)
     }
 

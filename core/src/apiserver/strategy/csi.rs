@@ -70,12 +70,32 @@ impl Strategy for Drivers {
         let name = driver.metadata.name.as_deref().unwrap_or_default();
         driver_name(name, &Path::new("metadata.name"), &mut errors);
         let policy = driver.spec.fs_group_policy.as_deref().unwrap_or_default();
-        let policies = &["ReadWriteOnceWithFSType", "File", "None"];
+        let policies = &["File", "None", "ReadWriteOnceWithFSType"];
         one_of(policy, policies, &at.child("fsGroupPolicy"), &mut errors);
+        let mut audiences: Vec<&str> = Vec::new();
+        let requests_at = at.child("tokenRequests");
+        for (i, request) in driver.spec.token_requests.iter().flatten().enumerate() {
+            let at = requests_at.index(i);
+            if audiences.contains(&request.audience.as_str()) {
+                let audience = crate::api::gofmt::quote(&request.audience);
+                errors.push(FieldError::duplicate(at.child("audience"), audience));
+                continue;
+            }
+            audiences.push(&request.audience);
+            let at = at.child("expirationSeconds");
+            if let Some(seconds) = request.expiration_seconds.filter(|s| *s < 600) {
+                let why = "may not specify a duration less than 10 minutes";
+                errors.push(FieldError::invalid(at, seconds, why));
+            }
+            if let Some(seconds) = request.expiration_seconds.filter(|s| *s > 1 << 32) {
+                let why = "may not specify a duration larger than 2^32 seconds";
+                errors.push(FieldError::invalid(at, seconds, why));
+            }
+        }
         for mode in driver.spec.volume_lifecycle_modes.iter().flatten() {
             if !matches!(mode.as_str(), "Persistent" | "Ephemeral") {
                 let at = at.child("volumeLifecycleModes");
-                let all = &["Ephemeral", "Persistent"];
+                let all = &["Persistent", "Ephemeral"];
                 errors.push(FieldError::not_supported(at, mode, all));
             }
         }

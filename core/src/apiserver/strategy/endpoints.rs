@@ -2,9 +2,16 @@
 //!
 //! Models `pkg/registry/core/endpoint/strategy.go` and `ValidateEndpoints`.
 
-use k8s_openapi::api::core::v1::Endpoints;
+use k8s_openapi::api::core::v1::{EndpointPort, Endpoints};
 
-use super::{Strategy, StrategyCx, pod::defaults::text};
+use super::{
+    Strategy, StrategyCx,
+    pod::{
+        containers::{dns_label, one_of, port_number},
+        defaults::text,
+    },
+    service::check::external_ip,
+};
 use crate::api::{FieldError, Path};
 
 /// What everyone is told who reads or writes Endpoints.
@@ -42,14 +49,28 @@ impl Strategy for EndpointsRules {
             for (field, list) in [("addresses", ready), ("notReadyAddresses", waiting)] {
                 let at = at.child(field);
                 for (i, address) in list.iter().enumerate() {
-                    if address.ip.parse::<std::net::IpAddr>().is_err() {
-                        let at = at.index(i);
-                        let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-                        errors.push(FieldError::invalid_str(at.child("ip"), &address.ip, why));
-                    }
+                    let at = at.index(i);
+                    external_ip(&address.ip, &at.child("ip"), &mut errors);
                 }
+            }
+            let ports = subset.ports.as_deref().unwrap_or_default();
+            let ports_at = at.child("ports");
+            for (i, port) in ports.iter().enumerate() {
+                check_port(port, ports.len() > 1, &ports_at.index(i), &mut errors);
             }
         }
         errors
     }
+}
+
+/// Models `validateEndpointPort`; of several ports each needs a name.
+fn check_port(port: &EndpointPort, needs_name: bool, at: &Path, errors: &mut Vec<FieldError>) {
+    match port.name.as_deref().unwrap_or_default() {
+        "" if needs_name => errors.push(FieldError::required(at.child("name"), "")),
+        "" => {}
+        name => dns_label(name, &at.child("name"), errors),
+    }
+    port_number(port.port, &at.child("port"), errors);
+    let protocol = port.protocol.as_deref().unwrap_or_default();
+    one_of(protocol, &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
 }

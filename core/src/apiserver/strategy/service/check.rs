@@ -84,7 +84,7 @@ fn affinity(spec: &ServiceSpec, at: &Path, errors: &mut Vec<FieldError>) {
 }
 
 /// An address outside. Models `ValidateNonSpecialIP`.
-fn external_ip(text: &str, at: &Path, errors: &mut Vec<FieldError>) {
+pub fn external_ip(text: &str, at: &Path, errors: &mut Vec<FieldError>) {
     let Ok(ip) = text.parse::<IpAddr>() else {
         errors.push(FieldError::invalid_str(at, text, NO_IP));
         return;

@@ -5,7 +5,7 @@
 
 mod addresses;
 mod allocate;
-mod check;
+pub(super) mod check;
 
 use k8s_openapi::{
     api::core::v1::{Service, ServiceSpec, ServiceStatus},
