@@ -27,6 +27,8 @@ const GROUPS: &[&str] = &[
     "api/resource/v1",
     "api/scheduling/v1",
     "api/storage/v1",
+    "api/certificates/v1",
+    "apiextensions_apiserver/pkg/apis/apiextensions/v1",
     "apimachinery/pkg/apis/meta/v1",
     "kube_aggregator/pkg/apis/apiregistration/v1",
 ];
@@ -122,7 +124,14 @@ fn code(kind: &str) -> String {
             let path: Vec<_> = kind.split("::").collect();
             let group = match path.as_slice() {
                 ["crate", "api", group, ..] => group,
-                ["crate", "kube_aggregator", "pkg", "apis", group, ..] => group,
+                [
+                    "crate",
+                    "apiextensions_apiserver" | "kube_aggregator",
+                    "pkg",
+                    "apis",
+                    group,
+                    ..,
+                ] => group,
                 _ => "meta",
             };
             format!("{group}.{last}")
@@ -139,6 +148,7 @@ pub(in crate::api) fn collect() -> Vec<(String, Type)> {
             let text = fs::read_to_string(entry.expect("an entry").path()).unwrap_or_default();
             let group = match *group {
                 "apimachinery/pkg/apis/meta/v1" => "meta",
+                "apiextensions_apiserver/pkg/apis/apiextensions/v1" => "apiextensions",
                 "kube_aggregator/pkg/apis/apiregistration/v1" => "apiregistration",
                 own => own,
             };
