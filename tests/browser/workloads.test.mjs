@@ -61,7 +61,7 @@ test("C15 a node fails, its pods are replaced, and the service answers throughou
 
 test("why a pod is where it is, and what led to it", async () => {
   await terminal.run("sandbar why $(kubectl get pods -l app=web -o name | head -1)",
-    /It runs and is ready[^]*The scheduler looked at[^]*minikube +\d+ = [^]*sandbar:~\$$/);
+    /It runs and is ready[^]*default-scheduler looked at[^]*minikube +\d+ = [^]*sandbar:~\$$/);
   await shot(page, "workloads-why");
   await terminal.run("sandbar trace job/once",
     /\$ kubectl create job once[^]*job\/once created[^]*pod\/once-[0-9a-z]{5} created[^]*started[^]*sandbar:~\$$/);
