@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     client::directory::Directory,
+    clusters::Cluster,
     machine::{
         Command, Fd, Machine, MachineSpec,
         fs::{Fs, Who},
@@ -20,6 +21,8 @@ use crate::{
 /// What is on the machine.
 const PROGRAMS: &[&str] = &["kubectl", "sandbar"];
 const CONFIG: &str = "/root/.kube/config";
+const CERTIFICATE: &str = "/root/.kube/client.crt";
+const KEY: &str = "/root/.kube/client.key";
 
 /// The machine that looks things up.
 pub struct Inspector {
@@ -32,6 +35,7 @@ impl Inspector {
         let sim = host.sim();
         let fs = Fs::new(sim.now());
         fs.add_basics(sim.now());
+        let _ = fs.make_dirs("/root/.kube", sim.now());
         for program in PROGRAMS {
             let _ = fs.install(&format!("/usr/bin/{program}"), program, sim.now());
         }
@@ -50,18 +54,22 @@ impl Inspector {
         request: u64,
         object: &ObjectRef,
         what: DetailKind,
-        server: &str,
+        cluster: Option<&Cluster>,
         outbox: &Outbox,
     ) {
+        let server = cluster.map(|c| c.server()).unwrap_or_default();
         let config = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
              clusters: [{{name: c, cluster: {{server: \"https://{server}\"}}}}]\n\
              contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
-             users: [{{name: u, user: {{client-certificate: c.crt, client-key: c.key}}}}]\n"
+             users: [{{name: u, user: {{client-certificate: {CERTIFICATE}, client-key: {KEY}}}}}]\n"
         );
+        let (certificate, key) = cluster.map(|c| c.admin_certificate()).unwrap_or_default();
         let files = self.machine.files();
-        let _ = files.make_dir("/root/.kube", 0o700, Who::ROOT);
-        let _ = files.write(CONFIG, config.as_bytes(), 0o600, Who::ROOT);
+        for (path, text) in [(CONFIG, config), (CERTIFICATE, certificate), (KEY, key)] {
+            // The folder is there, and nobody else writes here: this can't fail.
+            let _ = files.write(path, text.as_bytes(), 0o600, Who::ROOT);
+        }
         let (out, err) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
         let sink = |to: &Rc<RefCell<Vec<u8>>>| {
             let to = to.clone();

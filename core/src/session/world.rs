@@ -116,8 +116,8 @@ impl World {
                 self.push(Output::Trace { request, answer });
             }
             Input::Detail { request, object, what } => {
-                let server = self.current.get().map(|c| c.server()).unwrap_or_default();
-                self.inspector.ask(request, &object, what, &server, &self.outbox);
+                let cluster = self.current.get();
+                self.inspector.ask(request, &object, what, cluster.as_deref(), &self.outbox);
             }
             _ => {}
         }
