@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use sandbar_core::{api::base64, client::User};
+use sandbar_core::client::{User, x509};
 use tokio_rustls::rustls::{
     DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -46,16 +46,9 @@ impl Clients {
         let known = self.0.verify_client_cert(certificate, &[], UnixTime::now()).is_ok();
         match subject(certificate).filter(|_| known) {
             Some((name, groups)) => Holder::Known(User::new(name, groups)),
-            None => Holder::Other(pem(certificate)),
+            None => Holder::Other(x509::pem("CERTIFICATE", certificate)),
         }
     }
-}
-
-fn pem(certificate: &[u8]) -> String {
-    let text = base64::encode(certificate);
-    let lines: Vec<&str> =
-        (0..text.len()).step_by(64).filter_map(|i| text.get(i..(i + 64).min(text.len()))).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 impl ClientCertVerifier for Clients {

@@ -156,7 +156,14 @@ pub fn give(
         let annotations = new.metadata.annotations.get_or_insert_default();
         annotations.insert(BOUND_BY_CONTROLLER.into(), "yes".into());
     }
-    new.spec.get_or_insert_default().claim_ref = Some(ObjectReference {
+    new.spec.get_or_insert_default().claim_ref = Some(claim_reference(claim));
+    client.update(new)
+}
+
+/// How a volume names the claim that it is for.
+pub fn claim_reference(claim: &PersistentVolumeClaim) -> ObjectReference {
+    let object: &dyn Object = claim;
+    ObjectReference {
         api_version: Some("v1".into()),
         kind: Some("PersistentVolumeClaim".into()),
         namespace: Some(object.namespace().to_string()),
@@ -164,6 +171,5 @@ pub fn give(
         uid: Some(object.uid().to_string()),
         resource_version: object.metadata().resource_version.clone(),
         field_path: None,
-    });
-    client.update(new)
+    }
 }

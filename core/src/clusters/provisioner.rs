@@ -8,8 +8,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use k8s_openapi::{
     api::{
         core::v1::{
-            HostPathVolumeSource, ObjectReference, PersistentVolume, PersistentVolumeClaim,
-            PersistentVolumeSpec,
+            HostPathVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec,
         },
         storage::v1::StorageClass,
     },
@@ -23,7 +22,9 @@ use crate::{
         names,
         volumes::{self, claim_class, volume_name, volume_phase},
     },
-    client::{Client, DeleteOptions, EventType, Op, Recorder, Subscription},
+    client::{
+        Client, DeleteOptions, EventType, Op, Recorder, Subscription, volumes::claim_reference,
+    },
     machine::{
         Machine,
         fs::{Files, Who},
@@ -178,20 +179,6 @@ impl Inner {
         }
         let name = (volume as &dyn Object).name();
         let _ = self.client.delete::<PersistentVolume>("", name, &DeleteOptions::default());
-    }
-}
-
-/// The claim that a volume was made for.
-pub(super) fn claim_reference(claim: &PersistentVolumeClaim) -> ObjectReference {
-    let object: &dyn Object = claim;
-    ObjectReference {
-        api_version: Some("v1".into()),
-        kind: Some("PersistentVolumeClaim".into()),
-        namespace: Some(object.namespace().to_string()),
-        name: Some(object.name().to_string()),
-        uid: Some(object.uid().to_string()),
-        resource_version: object.metadata().resource_version.clone(),
-        field_path: None,
     }
 }
 

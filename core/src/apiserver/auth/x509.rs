@@ -113,7 +113,8 @@ fn public_key(seed: &str) -> Vec<u8> {
     tlv(SEQUENCE, &[&algorithm, &tlv(BITS, &[&[0, 4], &x, &y])])
 }
 
-fn pem(label: &str, bytes: &[u8]) -> String {
+/// The text form (RFC 7468) of what `label` says.
+pub fn pem(label: &str, bytes: &[u8]) -> String {
     let text = base64::encode(bytes);
     let mut out = format!("-----BEGIN {label}-----\n");
     for line in text.as_bytes().chunks(LINE) {

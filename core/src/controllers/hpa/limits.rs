@@ -129,11 +129,12 @@ impl History {
         self.recommended.retain(|(at, _)| now.since(*at) < up.max(down));
         self.recommended.push((now, desired));
         let (replicas, limited) = if stable > current {
-            let limit = self.up_limit(now, current, ups).max(current);
+            let limit = ups.map_or(i32::MAX, |r| self.furthest(now, current, r, true)).max(current);
             let (top, why) = if range.1 > limit { (limit, UP_LIMIT) } else { (range.1, TOO_MANY) };
             if stable > top { (top, (true, why)) } else { (stable, (false, WITHIN)) }
         } else if stable < current {
-            let limit = self.down_limit(now, current, downs).min(current);
+            let limit =
+                downs.map_or(i32::MIN, |r| self.furthest(now, current, r, false)).min(current);
             let (low, why) = if range.0 < limit { (limit, DOWN_LIMIT) } else { (range.0, TOO_FEW) };
             if stable < low { (low, (true, why)) } else { (stable, (false, WITHIN)) }
         } else {
@@ -142,37 +143,25 @@ impl History {
         Limited { replicas, able, limited }
     }
 
-    fn up_limit(&self, now: Time, current: i32, rules: Option<&HPAScalingRules>) -> i32 {
-        let Some(rules) = rules else { return i32::MAX };
+    /// How far policies let go in their direction. Of several the one that goes furthest counts,
+    /// unless the rules say `Min`.
+    fn furthest(&self, now: Time, current: i32, rules: &HPAScalingRules, up: bool) -> i32 {
         let select = rules.select_policy.as_deref();
         if select == Some("Disabled") {
             return current;
         }
         let proposals = rules.policies.iter().flatten().map(|p| {
             let start = current - self.added(now, p.period_seconds);
-            match p.type_.as_str() {
-                "Pods" => start.saturating_add(p.value),
-                _ => (f64::from(start) * (1.0 + f64::from(p.value) / 100.0)).ceil() as i32,
+            let share = f64::from(p.value) / 100.0;
+            match (p.type_.as_str(), up) {
+                ("Pods", true) => start.saturating_add(p.value),
+                ("Pods", false) => start.saturating_sub(p.value),
+                (_, true) => (f64::from(start) * (1.0 + share)).ceil() as i32,
+                (_, false) => (f64::from(start) * (1.0 - share)) as i32,
             }
         });
-        let found = if select == Some("Min") { proposals.min() } else { proposals.max() };
-        found.unwrap_or(current)
-    }
-
-    fn down_limit(&self, now: Time, current: i32, rules: Option<&HPAScalingRules>) -> i32 {
-        let Some(rules) = rules else { return i32::MIN };
-        let select = rules.select_policy.as_deref();
-        if select == Some("Disabled") {
-            return current;
-        }
-        let proposals = rules.policies.iter().flatten().map(|p| {
-            let start = current - self.added(now, p.period_seconds);
-            match p.type_.as_str() {
-                "Pods" => start.saturating_sub(p.value),
-                _ => (f64::from(start) * (1.0 - f64::from(p.value) / 100.0)) as i32,
-            }
-        });
-        let found = if select == Some("Min") { proposals.max() } else { proposals.min() };
+        let highest = up == (select != Some("Min"));
+        let found = if highest { proposals.max() } else { proposals.min() };
         found.unwrap_or(current)
     }
 }

@@ -10,7 +10,7 @@ use super::{
         Command, Complete, Flag, Parsed, Type,
         find::{self, Found},
     },
-    kubeconfig, verbs,
+    kubeconfig, output, verbs,
 };
 
 /// The shell decides, and mostly offers files.
@@ -84,23 +84,6 @@ const WITH_PODS: &[&str] = &[
     "replicationcontrollers",
     "services",
     "statefulsets",
-];
-
-const FORMATS: &[&str] = &[
-    "custom-columns",
-    "custom-columns-file",
-    "go-template",
-    "go-template-file",
-    "json",
-    "jsonpath",
-    "jsonpath-as-json",
-    "jsonpath-file",
-    "kyaml",
-    "name",
-    "template",
-    "templatefile",
-    "wide",
-    "yaml",
 ];
 
 /// What is offered, and how to go on.
@@ -235,7 +218,9 @@ fn values(cx: &Cx, p: &Parsed, command: &Command, flag: &Flag, word: &str) -> Of
         "cluster" => own(kubeconfig::CLUSTERS),
         "user" => own(kubeconfig::USERS),
         "container" if command.name == "exec" => complete::containers(cx, p),
-        "output" if command.name == "get" => FORMATS.iter().map(|f| (*f).to_owned()).collect(),
+        "output" if command.name == "get" => {
+            output::formats_of_get().into_iter().map(str::to_owned).collect()
+        }
         "clusterrole" if command.name == "clusterrolebinding" => {
             complete::names(cx, p, "clusterroles")
         }

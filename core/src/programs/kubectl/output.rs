@@ -44,6 +44,14 @@ const FORMATS: &[&str] = &[
     "yaml",
 ];
 
+/// The formats of `get`, which has tables besides.
+pub fn formats_of_get() -> Vec<&'static str> {
+    let mut all = FORMATS.to_vec();
+    all.extend(["custom-columns", "custom-columns-file", "wide"]);
+    all.sort_unstable();
+    all
+}
+
 /// [`FLAGS`] without `-o`, for verbs whose own has another default.
 pub const FLAGS_BUT_OUTPUT: &[Flag] = &[
     Flag::bool(
@@ -111,9 +119,7 @@ impl Printer {
         if output.is_empty() || output == "wide" {
             return Ok(None);
         }
-        let mut all: Vec<&str> = FORMATS.to_vec();
-        all.extend(["custom-columns", "custom-columns-file", "wide"]);
-        all.sort_unstable();
+        let all = formats_of_get();
         Ok(Some(Printer {
             format: Self::format(cx, p, output, true)?.ok_or_else(|| no_match(output, &all))?,
             managed_fields: p.bool("show-managed-fields"),
