@@ -61,6 +61,26 @@ impl Status {
         Status::new(404, "NotFound", message).about(kind, name)
     }
 
+    /// 404: the server has no such path.
+    pub fn no_such_resource() -> Self {
+        Status::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// The same, as `client-go` words a page that is no Status: `verb` is what was asked for.
+    pub fn unserved(kind: &Kind, verb: &str, name: &str) -> Self {
+        let method = match verb {
+            "create" => "post",
+            "update" => "put",
+            "delete" | "deletecollection" => "delete",
+            "patch" => "patch",
+            _ => "get",
+        };
+        let mut status = Status::no_such_resource().about(kind, name);
+        let asked = format!("{method} {} {name}", kind.resource());
+        status.message = format!("{} ({})", status.message, asked.trim_end());
+        status
+    }
+
     /// 409: the name is taken.
     pub fn already_exists(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", kind.resource());

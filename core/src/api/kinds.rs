@@ -46,6 +46,11 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KindId(pub u16);
 
+impl KindId {
+    /// The place of kinds that a table never had. No request may name it.
+    pub const NOWHERE: KindId = KindId(u16::MAX);
+}
+
 type Decode = fn(&Kind, Value) -> Result<Box<dyn Object>, String>;
 
 /// What is known of a kind.
@@ -422,6 +427,45 @@ impl KindTable {
             None => self.kinds.push(kind),
         }
         id
+    }
+
+    /// Whether a kind is in this table and is served.
+    pub fn serves(&self, id: KindId) -> bool {
+        usize::from(id.0) < self.kinds.len() && !self.gone.contains(&id)
+    }
+
+    /// A kind as somebody remembers it who may be behind the times: it has its place where this
+    /// table has or had it, and else [`KindId::NOWHERE`]. Verbs and parts are the table's.
+    pub fn remembered(&self, told: DynamicKind) -> Rc<Kind> {
+        let same = |k: &&Rc<Kind>| {
+            k.plural == told.plural && k.group == told.group && k.version == told.version
+        };
+        let known = self.kinds.iter().find(same);
+        let as_told = |k: &&Rc<Kind>| {
+            k.kind == told.kind
+                && k.singular == told.singular
+                && k.namespaced == told.namespaced
+                && k.short_names == told.short_names
+                && k.categories == told.categories
+        };
+        if let Some(known) = known.filter(as_told) {
+            return known.clone();
+        }
+        Rc::new(Kind {
+            id: known.map_or(KindId::NOWHERE, |k| k.id),
+            group: Cow::Owned(told.group),
+            version: Cow::Owned(told.version),
+            kind: Cow::Owned(told.kind),
+            plural: Cow::Owned(told.plural),
+            singular: Cow::Owned(told.singular),
+            short_names: told.short_names,
+            namespaced: told.namespaced,
+            categories: told.categories,
+            subresources: known.map_or(told.subresources, |k| k.subresources),
+            verbs: known.map_or(ALL_VERBS, |k| k.verbs),
+            stored_as: known.and_then(|k| k.stored_as),
+            decode: known.map_or(decode_custom, |k| k.decode),
+        })
     }
 
     /// A custom resource's kind is not served any more.

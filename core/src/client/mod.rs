@@ -99,6 +99,7 @@ impl Client {
         if self.cx.trusted {
             return Ok(());
         }
+        self.served(kind, verb, place.1)?;
         let kind = self.api.kind(kind);
         if sub.is_empty() && !kind.verbs().contains(&verb) {
             let text = "the server does not allow this method on the requested resource";
@@ -106,6 +107,17 @@ impl Client {
         }
         let wish = Attributes::of(verb, &kind, place.0, place.1).of_subresource(sub);
         self.api.authorize(&self.cx, &wish)
+    }
+
+    /// Whoever remembers what kinds there were may ask for one that the server does not have (any
+    /// more). Errors: NotFound, in the words of `client-go` for an answer that is no `Status`.
+    fn served(&self, kind: KindId, verb: &str, name: &str) -> Result<(), Status> {
+        let kinds = self.api.kinds();
+        if kinds.serves(kind) {
+            return Ok(());
+        }
+        let known = kinds.all().find(|k| k.id == kind);
+        Err(known.map_or_else(Status::no_such_resource, |k| Status::unserved(k, verb, name)))
     }
 
     /// Whether this client's user may read a kind in a namespace (`None`: in all).
@@ -273,6 +285,7 @@ impl Client {
 
     /// Makes an object of a kind from JSON. Errors: BadRequest.
     pub fn decode(&self, kind: KindId, value: Value) -> Result<Box<dyn Object>, Status> {
+        self.served(kind, "create", "")?;
         self.api.decode(kind, value)
     }
 
@@ -301,6 +314,7 @@ impl Client {
         validation: FieldValidation,
         sub: Subresource,
     ) -> Result<ObjRef, Status> {
+        self.served(kind, "update", value["metadata"]["name"].as_str().unwrap_or_default())?;
         self.warn_of(kind);
         let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
         self.may_update(&*object, sub, "update")?;
@@ -370,6 +384,7 @@ impl Client {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<(ObjRef, bool), Status> {
+        self.served(kind, "delete", name)?;
         self.warn_of(kind);
         self.may("delete", kind, (namespace, name), "")?;
         self.warn_of(kind);

@@ -173,7 +173,7 @@ fn connect(cx: &Cx, p: &Parsed) -> Option<Conn> {
 /// Types as they are typed: plurals, and with their group where another has the same plural.
 pub(super) fn types(cx: &Cx, p: &Parsed) -> Vec<String> {
     let Some(conn) = connect(cx, p) else { return Vec::new() };
-    let kinds = conn.client.kinds();
+    let Ok(kinds) = conn.kinds() else { return Vec::new() };
     let mut kinds: Vec<_> = kinds.preferred().collect();
     kinds.sort_by_key(|k| (k.group.clone(), k.plural.clone()));
     kinds.into_iter().map(|k| k.resource()).collect()

@@ -4,9 +4,15 @@ use std::{cell::Cell, rc::Rc};
 
 use serde_json::Value;
 
-use super::{Error, error::host_of, flags::Parsed, kubeconfig};
+use super::{
+    Error,
+    discovery::{self, Discovery, Known},
+    error::host_of,
+    flags::Parsed,
+    kubeconfig,
+};
 use crate::{
-    api::ObjRef,
+    api::{Kind, ObjRef},
     client::{Client, directory::Directory},
     machine::Proc,
 };
@@ -33,9 +39,22 @@ pub struct Conn {
     pub server: String,
     /// Whether objects are wanted with `metadata.managedFields`.
     pub managed_fields: bool,
+    /// What is known of the server's kinds.
+    pub discovery: Rc<Discovery>,
 }
 
 impl Conn {
+    /// What kubectl believes the server's kinds to be. Errors: the server does not tell.
+    pub fn kinds(&self) -> Result<Rc<Known>, Error> {
+        self.discovery.known()
+    }
+
+    /// The kind that an object names; the server is asked where it is not known. Errors: the
+    /// server does not tell.
+    pub fn by_kind(&self, api_version: &str, kind: &str) -> Result<Option<Rc<Kind>>, Error> {
+        self.discovery.find(|known| known.by_kind(api_version, kind).cloned())
+    }
+
     /// An object as the server sends it; without managed fields unless they were asked for.
     pub fn value(&self, object: &ObjRef) -> Value {
         if self.managed_fields { self.client.full_value(&**object) } else { object.to_value() }
@@ -79,16 +98,21 @@ impl Cx {
         let directory = self.proc.machine().get::<Directory>();
         let login = |d: Rc<Directory>| d.login(&address, &target.shown, &target.wanted, manager);
         let client = directory.and_then(login);
+        let folder = discovery::folder(&self.proc, parsed, &target.server);
         let Some(client) = client else {
+            // Whoever knows the kinds does not ask for them in vain.
+            let known = discovery::remembers(&self.proc, &folder);
+            let logged = if known { 0 } else { logged };
             return Err(Error::Refused {
                 url: format!("{}/api?timeout=32s", target.server),
                 logged,
             });
         };
         let client = client?;
+        let discovery = Discovery::new(self, client.clone(), folder);
         let kubeconfig::Target { server, namespace, namespace_given, .. } = target;
         let managed_fields = super::output::wants_managed_fields(parsed);
-        Ok(Conn { client, namespace, namespace_given, server, managed_fields })
+        Ok(Conn { client, namespace, namespace_given, server, managed_fields, discovery })
     }
 
     /// A line as klog writes it, for what kubectl's libraries log.

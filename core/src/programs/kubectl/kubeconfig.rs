@@ -143,14 +143,21 @@ impl Files {
 
 /// Makes a folder and those above it.
 pub fn make_dirs(proc: &Proc, folder: &str) {
+    make_dirs_mode(proc, folder, 0o755);
+}
+
+/// Makes a folder and those above it, with these permissions.
+pub fn make_dirs_mode(proc: &Proc, folder: &str, mode: u32) {
     if folder.is_empty() || proc.exists(folder) {
         return;
     }
     if let Some((parent, _)) = folder.rsplit_once('/') {
-        make_dirs(proc, parent);
+        make_dirs_mode(proc, parent, mode);
     }
     // If this fails, writing the file tells why.
-    let _ = proc.make_dir(folder);
+    if proc.make_dir(folder).is_ok() {
+        let _ = proc.set_attributes(folder, |node| node.mode = mode);
+    }
 }
 
 impl Config {

@@ -154,13 +154,15 @@ fn manifest(
     check_type(&object, source, validate)?;
     let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
     let (version, kind_name) = (text(&object, "apiVersion"), text(&object, "kind"));
-    let kinds = conn.client.kinds();
-    // `kind: pod` is let through to the server, which refuses it in its own words.
-    let kind = kinds.by_kind(&version, &kind_name).or_else(|| {
-        kinds.iter().find(|k| k.api_version() == version && k.kind.eq_ignore_ascii_case(&kind_name))
-    });
+    let kind = conn.discovery.find(|known| {
+        // `kind: pod` is let through to the server, which refuses it in its own words.
+        let alike =
+            |k: &&Rc<Kind>| k.kind.eq_ignore_ascii_case(&kind_name) && k.api_version() == version;
+        let found = known.by_kind(&version, &kind_name);
+        found.or_else(|| known.iter().find(alike)).cloned()
+    })?;
     let meta = object.get("metadata").cloned().unwrap_or(Value::Null);
-    let Some(kind) = kind.cloned() else {
+    let Some(kind) = kind else {
         return Err(Error::plain(format!(
             "resource mapping not found for name: {} namespace: {} from {}: no matches for kind {} \
              in version {}\nensure CRDs are installed first",

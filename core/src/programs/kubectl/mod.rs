@@ -10,6 +10,7 @@
 pub mod complete;
 pub mod cx;
 pub mod describe;
+pub mod discovery;
 pub mod error;
 pub mod flags;
 pub(crate) mod global;

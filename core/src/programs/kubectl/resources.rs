@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use super::{Conn, Error};
+use super::{Conn, Error, discovery::Known};
 use crate::{
     api::{Kind, ObjRef, Status, gofmt::quote, selector::FieldSelector, selector::Selector},
     client::ListOptions,
@@ -60,22 +60,36 @@ pub struct Query {
 /// The kind that a word means: a plural, singular, short name or kind, with `.version.group` or
 /// `.group` after it if it likes.
 pub fn kind_for(conn: &Conn, word: &str) -> Result<Rc<Kind>, Error> {
+    if let Some(kind) = conn.discovery.find(|known| meant(known, word))? {
+        return Ok(kind);
+    }
+    let rest = word.split_once('.').map_or("", |(_, rest)| rest);
+    if rest.is_empty() {
+        let word = quote(word);
+        return Err(Error::plain(format!("the server doesn't have a resource type {word}")));
+    }
+    let (name, group) = (quote(word.split('.').next().unwrap_or(word)), quote(rest));
+    let text = format!("the server doesn't have a resource type {name} in group {group}");
+    Err(Error::plain(text))
+}
+
+/// What a word means among what is known.
+fn meant(kinds: &Known, word: &str) -> Option<Rc<Kind>> {
     let (exact, rest) = word.split_once('.').unwrap_or((word, ""));
     let name = exact.to_lowercase();
-    let kinds = conn.client.kinds();
     let fits = |kind: &&Rc<Kind>| kind.plural == name || kind.singular == name;
     let short = |kind: &&Rc<Kind>| kind.short_names.iter().any(|s| *s == exact);
     if let Some((version, group)) = rest.split_once('.') {
         let of_version = |k: &&Rc<Kind>| k.version == version && k.group == group;
         if let Some(kind) = kinds.iter().filter(of_version).find(fits) {
-            return Ok(kind.clone());
+            return Some(kind.clone());
         }
         // Short names mean the preferred version, whatever version is asked for with them: the
         // real kubectl's mapper expands them so.
         let of_group = |k: &&Rc<Kind>| short(k) && k.group == group;
         let known = kinds.iter().filter(of_version).any(|k| short(&k));
         if let Some(kind) = kinds.preferred().find(of_group).filter(|_| known) {
-            return Ok(kind.clone());
+            return Some(kind.clone());
         }
     }
     // A group may be shortened from its end, as far as a dot.
@@ -84,18 +98,7 @@ pub fn kind_for(conn: &Conn, word: &str) -> Result<Rc<Kind>, Error> {
     };
     let found = kinds.preferred().find(|k| fits(k) && in_group(k));
     let found = found.or_else(|| kinds.preferred().find(|k| short(k) && in_group(k)));
-    match (found, rest) {
-        (Some(kind), _) => Ok(kind.clone()),
-        (None, "") => {
-            let word = quote(word);
-            Err(Error::plain(format!("the server doesn't have a resource type {word}")))
-        }
-        (None, group) => {
-            let (name, group) = (quote(word.split('.').next().unwrap_or(word)), quote(group));
-            let text = format!("the server doesn't have a resource type {name} in group {group}");
-            Err(Error::plain(text))
-        }
-    }
+    found.cloned()
 }
 
 /// Unique parts of a comma-separated word, in order.
@@ -114,7 +117,7 @@ fn kinds_for(conn: &Conn, word: &str) -> Result<Vec<Rc<Kind>>, Error> {
     let mut out: Vec<Rc<Kind>> = Vec::new();
     for part in parts(word) {
         let category: Vec<Rc<Kind>> = {
-            let kinds = conn.client.kinds();
+            let kinds = conn.kinds()?;
             kinds.preferred().filter(|k| k.categories.iter().any(|c| *c == part)).cloned().collect()
         };
         let found = if category.is_empty() { vec![kind_for(conn, part)?] } else { category };

@@ -131,7 +131,7 @@ async fn scale(
     if p.bool("save-config") {
         write::note_last_applied(&mut object);
     }
-    let kind = conn.client.kinds().by_kind("autoscaling/v2", "HorizontalPodAutoscaler").cloned();
+    let kind = conn.by_kind("autoscaling/v2", "HorizontalPodAutoscaler")?;
     let made = match kind {
         Some(kind) => {
             let validation = FieldValidation::Warn;

@@ -30,9 +30,9 @@ async fn versions(cx: Cx, p: Parsed) -> Result<(), Error> {
         return Err(Error::usage(&p.path, format_args!("unexpected arguments: [{args}]")));
     }
     let conn = cx.connect(&p, 5)?;
-    let mut found: Vec<String> = conn.client.kinds().iter().map(|k| k.api_version()).collect();
+    conn.discovery.invalidate();
+    let mut found = conn.kinds()?.places().to_vec();
     found.sort();
-    found.dedup();
     cx.out(&(found.join("\n") + "\n")).await;
     Ok(())
 }
@@ -47,7 +47,7 @@ pub static RESOURCES: Command = Command {
                kubectl api-resources --api-group=apps",
     flags: &[&[
         Flag::str("api-group", "", "Only kinds of this group."),
-        Flag::bool("cached", false, "Take what was found before; the sandbox always asks."),
+        Flag::bool("cached", false, "Take what was found before, where it is known."),
         Flag::slice("categories", "Only kinds in all of these categories."),
         Flag::bool(
             "namespaced",
@@ -80,14 +80,16 @@ async fn resources(cx: Cx, p: Parsed) -> Result<(), Error> {
         return Err(Error::usage(&p.path, format_args!("unexpected arguments: [{args}]")));
     }
     let conn = cx.connect(&p, 5)?;
+    if !p.bool("cached") {
+        conn.discovery.invalidate();
+    }
     let fits = |k: &Rc<Kind>| {
         (!p.changed("api-group") || k.group == p.str("api-group"))
             && (!p.changed("namespaced") || k.namespaced == p.bool("namespaced"))
             && p.list("verbs").iter().all(|v| k.verbs().contains(&v.as_str()))
             && p.list("categories").iter().all(|c| k.categories.iter().any(|own| own == c))
     };
-    let mut found: Vec<Rc<Kind>> =
-        conn.client.kinds().preferred().filter(|k| fits(k)).cloned().collect();
+    let mut found: Vec<Rc<Kind>> = conn.kinds()?.preferred().filter(|k| fits(k)).cloned().collect();
     match p.str("sort-by") {
         "name" => found.sort_by(|a, b| a.plural.cmp(&b.plural)),
         "kind" => found.sort_by(|a, b| a.kind.cmp(&b.kind)),

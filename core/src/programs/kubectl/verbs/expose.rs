@@ -95,7 +95,7 @@ async fn expose(
         }
         return reports.add(cx, &object).await;
     }
-    let kind = conn.client.kinds().by_kind("v1", "Service").cloned();
+    let kind = conn.by_kind("v1", "Service")?;
     let Some(kind) = kind else { return Err(Error::plain("the server has no services")) };
     let made = conn.client.create_value(
         kind.id,

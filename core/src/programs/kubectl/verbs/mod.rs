@@ -152,11 +152,7 @@ pub static GLOBAL: &[Flag] = &[
     Flag::array("as-group", "Groups to act in, with --as; may be given several times."),
     Flag::str("as-uid", "", "The uid to act as, with --as."),
     Flag::array("as-user-extra", "What else to say of the user of --as: key=value."),
-    Flag::str(
-        "cache-dir",
-        "/root/.kube/cache",
-        "The folder for what is remembered of servers; the sandbox's kubectl remembers nothing.",
-    ),
+    Flag::str("cache-dir", "/root/.kube/cache", "The folder for what is remembered of servers."),
     Flag::str("certificate-authority", "", "A file with the certificate authority to trust."),
     Flag::str("client-certificate", "", "A file with the certificate that shows who you are."),
     Flag::str("client-key", "", "A file with the key of that certificate."),

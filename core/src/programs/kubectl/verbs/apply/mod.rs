@@ -240,8 +240,7 @@ async fn apply(
         .await;
     }
     let original = original.and_then(|text| yaml::parse(text).ok()).unwrap_or(Value::Null);
-    let dynamic = conn.client.kinds().get(manifest.kind.id).group.contains('.')
-        && !manifest.kind.group.ends_with(".k8s.io");
+    let dynamic = manifest.kind.group.contains('.') && !manifest.kind.group.ends_with(".k8s.io");
     let (patch_type, change) = if dynamic {
         (PatchType::Merge, patch::three_way_merge(&original, &modified, &current))
     } else {

@@ -42,9 +42,9 @@ pub(in crate::programs::kubectl::verbs) fn kinds(
     conn: &Conn,
     p: &Parsed,
 ) -> Result<Vec<Rc<Kind>>, Error> {
-    let table = conn.client.kinds();
     let named = p.list("prune-allowlist");
     if named.is_empty() {
+        let table = conn.kinds()?;
         let found = KINDS.iter().filter_map(|(version, kind)| table.by_kind(version, kind));
         return Ok(found.cloned().collect());
     }
@@ -60,8 +60,8 @@ pub(in crate::programs::kubectl::verbs) fn kinds(
             "" | "core" => (*version).to_owned(),
             group => format!("{group}/{version}"),
         };
-        match table.by_kind(&version, kind) {
-            Some(found) => out.push(found.clone()),
+        match conn.by_kind(&version, kind)? {
+            Some(found) => out.push(found),
             None => {
                 let (kind, version) = (quoted(kind), quoted(&version));
                 let text = format!("no matches for kind {kind} in version {version}");

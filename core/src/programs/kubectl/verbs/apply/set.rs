@@ -179,8 +179,7 @@ impl ApplySet {
         dry_run: DryRun,
     ) -> Result<(), Error> {
         for namespace in &self.wanted.1 {
-            let kinds = conn.client.kinds();
-            let Some(kind) = kinds.by_kind("v1", "Namespace") else { continue };
+            let Some(kind) = conn.by_kind("v1", "Namespace")? else { continue };
             let own = manifests.iter().any(|m| m.kind.id == kind.id && m.name() == namespace);
             if !own {
                 conn.client.get_any(kind.id, "", namespace)?;
@@ -234,7 +233,7 @@ impl ApplySet {
         let selector = format!("{PART_OF}={}", self.id());
         let query = Query { selector, ..Query::default() };
         let kinds: Vec<Rc<Kind>> = {
-            let table = conn.client.kinds();
+            let table = conn.kinds()?;
             table.preferred().filter(|k| self.known.0.contains(&group_kind(k))).cloned().collect()
         };
         for kind in kinds {

@@ -77,7 +77,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     let mut fields: Vec<&str> = parts.collect();
     if p.str("api-version").is_empty() {
         // `widgets.example.com.spec` names the group, too.
-        let kinds = conn.client.kinds();
+        let kinds = conn.kinds()?;
         let named = kinds.iter().find(|k| {
             k.group.contains('.') && k.plural == word && {
                 let rest = arg.strip_prefix(&k.resource());

@@ -1,0 +1,164 @@
+//! Which kinds a server has, as kubectl knows it: what it was told is kept in files for six hours.
+//!
+//! - [`files`]: `~/.kube/cache/discovery`, in the layout of the real kubectl.
+//! - [`known`]: what was told, ready to be looked up.
+//!
+//! A kind that is not found is asked for once more; a kind that the server has no more is found as
+//! long as the files say so, and the server then refuses the request for its objects.
+//!
+//! Models `client-go/discovery/cached/disk` and `restmapper.DeferredDiscoveryRESTMapper`.
+
+mod files;
+mod known;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use serde_json::Value;
+
+pub use files::{folder, remembers};
+pub use known::Known;
+
+use super::{Cx, Error};
+use crate::{
+    api::Status,
+    client::{
+        Client,
+        rest::{Body, Request, Response},
+    },
+    machine::Proc,
+};
+
+/// The form of discovery that tells all versions of all groups at once.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// What one running command knows of a server's kinds. It asks when it has to.
+pub struct Discovery {
+    proc: Proc,
+    client: Client,
+    folder: String,
+    known: RefCell<Option<Rc<Known>>>,
+    /// What the server told this command.
+    told: RefCell<Option<Rc<files::Told>>>,
+    /// Whether everything that is known was told to this command.
+    fresh: Cell<bool>,
+    /// Whether files that this command did not write are not to be trusted any more.
+    invalidated: Cell<bool>,
+}
+
+impl Discovery {
+    /// Nothing is read or asked for yet. `folder` is where this server's files are.
+    pub fn new(cx: &Cx, client: Client, folder: String) -> Rc<Discovery> {
+        Rc::new(Discovery {
+            proc: cx.proc.clone(),
+            client,
+            folder,
+            known: RefCell::default(),
+            told: RefCell::default(),
+            fresh: Cell::new(true),
+            invalidated: Cell::new(false),
+        })
+    }
+
+    /// The kinds, from the files where they are good. Errors: the server does not tell.
+    pub fn known(&self) -> Result<Rc<Known>, Error> {
+        if let Some(known) = &*self.known.borrow() {
+            return Ok(known.clone());
+        }
+        let known = Rc::new(self.load()?);
+        *self.known.borrow_mut() = Some(known.clone());
+        Ok(known)
+    }
+
+    /// Forgets what other commands were told.
+    pub fn invalidate(&self) {
+        self.invalidated.set(true);
+        self.fresh.set(true);
+        *self.known.borrow_mut() = None;
+        *self.told.borrow_mut() = None;
+    }
+
+    /// What `look` finds; where it finds nothing among what other commands were told, the server is
+    /// asked. Errors: the server does not tell.
+    pub fn find<T>(&self, look: impl Fn(&Known) -> Option<T>) -> Result<Option<T>, Error> {
+        let found = look(&*self.known()?);
+        if found.is_some() || self.fresh.get() {
+            return Ok(found);
+        }
+        self.invalidate();
+        Ok(look(&*self.known()?))
+    }
+
+    /// Groups and versions come from one file, each version's kinds from another.
+    fn load(&self) -> Result<Known, Error> {
+        let groups = match self.cached("servergroups.json", files::groups) {
+            Some(groups) => groups,
+            None => {
+                let told = self.ask()?;
+                files::write(&self.proc, &self.folder, "servergroups.json", &told.groups_text());
+                told.groups.clone()
+            }
+        };
+        let mut lists = Vec::new();
+        for place in groups.iter().flat_map(files::Group::places) {
+            let name = format!("{place}/serverresources.json");
+            if let Some(list) = self.cached(&name, files::resources) {
+                lists.push((place, list));
+                continue;
+            }
+            let told = self.ask()?;
+            // A version that is gone since the groups were told is left out.
+            if let Some(list) = told.lists.get(&place).filter(|list| !list.is_empty()) {
+                let text = files::resources_text(&place, list);
+                files::write(&self.proc, &self.folder, &name, &text);
+                lists.push((place, list.clone()));
+            }
+        }
+        Ok(Known::new(&self.client.kinds(), &groups, &lists))
+    }
+
+    /// What a file says, where it is there, young, whole and to be trusted.
+    fn cached<T>(&self, name: &str, read: fn(&Value) -> Option<T>) -> Option<T> {
+        if self.invalidated.get() {
+            return None;
+        }
+        let found = read(&files::read(&self.proc, &self.folder, name)?)?;
+        self.fresh.set(false);
+        Some(found)
+    }
+
+    /// Asks the server, once.
+    fn ask(&self) -> Result<Rc<files::Told>, Error> {
+        if let Some(told) = &*self.told.borrow() {
+            return Ok(told.clone());
+        }
+        let core = self.get("/api")?;
+        let rest = self.get("/apis")?;
+        let told = Rc::new(files::Told::new(&core, &rest));
+        *self.told.borrow_mut() = Some(told.clone());
+        Ok(told)
+    }
+
+    fn get(&self, path: &str) -> Result<Value, Error> {
+        let mut request = Request::get(path, "timeout=32s", Some(self.client.user().clone()));
+        request.headers.push(("Accept".into(), AGGREGATED.into()));
+        let answer: Rc<RefCell<Option<Response>>> = Rc::default();
+        let to = answer.clone();
+        self.client.serve(&request, move |response| *to.borrow_mut() = Some(response));
+        let answer = answer.borrow_mut().take();
+        let parsed = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
+        match answer {
+            Some(Response { status: 200, body: Body::Bytes(bytes), .. }) => Ok(parsed(&bytes)),
+            Some(Response { body: Body::Bytes(bytes), status, .. }) => {
+                let unknown = || Status::new(status, "", "the server does not tell its kinds");
+                Err(Status::from_value(&parsed(&bytes)).unwrap_or_else(unknown).into())
+            }
+            _ => Err(Error::plain("the server does not tell its kinds")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
