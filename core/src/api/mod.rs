@@ -6,6 +6,7 @@
 pub mod base64;
 pub mod cel;
 pub mod cidr;
+pub mod claims;
 pub mod cron;
 pub mod duration;
 pub mod errors;

@@ -45,6 +45,8 @@ pub struct Failure {
     pub before: Option<Judgement>,
     /// The plugins that knew beforehand which nodes are worth a look; the others were not looked at.
     pub narrowed: Vec<&'static str>,
+    /// What went wrong, where that ended it.
+    pub error: Option<String>,
     /// What came of trying to make room.
     pub after: String,
     /// Whether the pod's prospect of a node, if it had one, is gone.
@@ -219,6 +221,11 @@ impl<'a> Cycle<'a> {
             let Some(node) = self.cache.at(place) else { continue };
             match self.fits(checks, node) {
                 Ok(()) => found.push(node),
+                Err((plugin, why)) if why.fatal => {
+                    let why = why.reasons.join(", ");
+                    failure.error = Some(format!("running {plugin:?} filter plugin: {why}"));
+                    return (Vec::new(), failure);
+                }
                 Err(why) => failure.nodes.push((place, why)),
             }
             if found.len() >= enough {

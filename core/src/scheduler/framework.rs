@@ -10,7 +10,10 @@
 
 use std::{borrow::Cow, collections::BTreeSet, rc::Rc};
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::{
+    core::v1::{Node, Pod},
+    resource::v1::ResourceClaim,
+};
 
 use super::{
     cache::{Cache, NodeInfo, PodInfo},
@@ -41,22 +44,29 @@ pub struct Rejection {
     pub reasons: Vec<Cow<'static, str>>,
     /// Whether removing pods might help (`Unschedulable`, not `UnschedulableAndUnresolvable`).
     pub resolvable: bool,
+    /// Whether it is no rejection but something that went wrong, so that no other node is tried.
+    pub fatal: bool,
 }
 
 impl Rejection {
     /// Removing pods might help.
     pub fn resolvable(reason: &'static str) -> Self {
-        Rejection { reasons: vec![Cow::Borrowed(reason)], resolvable: true }
+        Rejection { reasons: vec![Cow::Borrowed(reason)], resolvable: true, fatal: false }
     }
 
     /// Nothing about other pods would help; for a reason that names something.
     pub fn about(reason: String) -> Self {
-        Rejection { reasons: vec![Cow::Owned(reason)], resolvable: false }
+        Rejection { reasons: vec![Cow::Owned(reason)], resolvable: false, fatal: false }
+    }
+
+    /// Something is wrong with the pod or what it names.
+    pub fn fatal(reason: String) -> Self {
+        Rejection { fatal: true, ..Rejection::about(reason) }
     }
 
     /// Nothing about other pods would help.
     pub fn final_(reason: &'static str) -> Self {
-        Rejection { reasons: vec![Cow::Borrowed(reason)], resolvable: false }
+        Rejection { reasons: vec![Cow::Borrowed(reason)], resolvable: false, fatal: false }
     }
 }
 
@@ -73,6 +83,10 @@ pub enum Event<'a> {
     PodRemoved(&'a PodInfo),
     /// A claim, a volume or a storage class changed.
     Storage,
+    /// A claim of devices is new, or different from what it was.
+    Claim(&'a ResourceClaim, Option<&'a ResourceClaim>),
+    /// Devices are offered, or there is a class of them.
+    Devices,
     /// The waiting pod itself changed.
     Own(&'a Pod, &'a Pod),
 }
@@ -89,6 +103,8 @@ pub mod interest {
     pub const POD_REMOVED: u8 = 8;
     /// Claims, volumes, classes.
     pub const STORAGE: u8 = 16;
+    /// Claims of devices, devices, classes of them.
+    pub const DEVICES: u8 = 32;
     /// Pods on nodes, whatever becomes of them.
     pub const PODS: u8 = POD_ADDED | POD_UPDATED | POD_REMOVED;
 }
@@ -102,6 +118,7 @@ impl Event<'_> {
             Event::PodUpdated(..) => interest::POD_UPDATED,
             Event::PodRemoved(_) => interest::POD_REMOVED,
             Event::Storage => interest::STORAGE,
+            Event::Claim(..) | Event::Devices => interest::DEVICES,
             Event::Own(..) => 0,
         }
     }

@@ -5,6 +5,8 @@
 //! on their nodes and [`report`] says what became of them. A pod's node is set by binding it, through
 //! the API like everything else; nothing is remembered that a restart could not find again.
 //!
+//! [`devices`] finds devices for pods' claims.
+//!
 //! Models `pkg/scheduler`. Not simulated: extenders, permit plugins (upstream has none that is on),
 //! pod groups.
 
@@ -14,6 +16,7 @@ mod cases;
 pub mod config;
 mod cycle;
 mod decisions;
+mod devices;
 mod framework;
 mod nominated;
 mod place;
@@ -36,13 +39,12 @@ use std::{
 
 use k8s_openapi::api::{
     core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod},
-    resource::v1::{DeviceClass, ResourceClaim},
+    resource::v1::{DeviceClass, ResourceClaim, ResourceSlice},
     storage::v1::{CSINode, StorageClass},
 };
 
 use crate::{
-    api::pods,
-    api::{Object, Typed},
+    api::{Object, Typed, claims, pods},
     client::{Change, Client, Op, Subscription},
     sim::TimerId,
 };
@@ -118,6 +120,7 @@ impl Scheduler {
             CSINode::ID,
             ResourceClaim::ID,
             DeviceClass::ID,
+            ResourceSlice::ID,
             Namespace::ID,
         ];
         let subscription = client.on_change(&kinds, move |change| {
@@ -160,21 +163,39 @@ impl Inner {
             if old.is_none_or(|o| o.metadata.labels != namespace.metadata.labels) {
                 self.cache.borrow_mut().namespaces_changed();
             }
+        } else if let Some(claim) = typed::<ResourceClaim>(&change.object) {
+            let old = change.old.as_ref().and_then(typed::<ResourceClaim>);
+            self.claim_changed(&claim, old.as_deref(), change.op);
+        } else if [DeviceClass::ID, ResourceSlice::ID].contains(&change.kind) {
+            if change.op != Op::Deleted {
+                self.move_pods(Event::Devices);
+            }
         } else {
             self.try_reserved();
-            self.claims_changed();
             self.move_pods(Event::Storage);
         }
         self.wake();
     }
 
-    /// Lets pods be tried whose claims of devices are there now.
-    fn claims_changed(&self) {
-        let now = self.client.sim().now();
-        let gated = self.queue.borrow().gated();
-        for info in gated.into_iter().filter(|info| !self.is_gated(info)) {
-            self.queue.borrow_mut().update(info, false, false, now);
+    fn claim_changed(&self, claim: &ResourceClaim, old: Option<&ResourceClaim>, op: Op) {
+        self.try_reserved();
+        if op == Op::Deleted {
+            return;
         }
+        // Lets pods be tried whose claims are there now.
+        let now = self.client.sim().now();
+        let object: &dyn Object = claim;
+        let key = format!("{}/{}", object.namespace(), object.name());
+        let users = self.client.index::<Pod>(claims::pods_by_claim);
+        for pod in self.client.by_index::<Pod>(users, &key) {
+            let object: &dyn Object = &*pod;
+            let key = (object.namespace().into(), object.name().into());
+            let gated = self.queue.borrow().gated(&key);
+            if let Some(info) = gated.filter(|info| !self.is_gated(info)) {
+                self.queue.borrow_mut().update(info, false, false, now);
+            }
+        }
+        self.move_pods(Event::Claim(claim, old));
     }
 
     fn node_changed(&self, node: &Rc<Node>, old: Option<&Rc<Node>>, op: Op) {

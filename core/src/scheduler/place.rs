@@ -13,7 +13,7 @@ use super::{
     cycle::{Cycle, Failure},
     decisions::{Decision, Outcome, Verdict, Victim},
     framework::Event,
-    plugins::{self, volume_binding},
+    plugins::{self, dynamic_resources, volume_binding},
     preemption::{self, Refusal},
     queue::{self, Waiting},
 };
@@ -67,11 +67,7 @@ impl Inner {
     fn found(&self, profile: &Profile, waiting: Waiting, node: &Rc<str>, decision: &mut Decision) {
         decision.node = Some(node.to_string());
         let pod = waiting.info.clone();
-        let volumes = match Profile::uses(&profile.pre_binds, volume_binding::NAME) {
-            true => volume_binding::prepare(&self.client, &pod, node),
-            false => Ok(true),
-        };
-        let done = volumes.and_then(|ready| {
+        let done = self.prepare(profile, &pod, node).and_then(|ready| {
             if ready {
                 self.bind(&pod, node)?;
             }
@@ -86,8 +82,42 @@ impl Inner {
             }
             Err(error) => {
                 decision.outcome = Outcome::Failed;
+                self.release(profile, &pod);
                 decision.message = self.went_wrong(waiting, &error.to_string()).unwrap_or_default();
             }
+        }
+    }
+
+    /// What has to be there before a pod is bound (`PreBind`): whether it is.
+    fn prepare(&self, profile: &Profile, pod: &Rc<PodInfo>, node: &str) -> Result<bool, Status> {
+        let devices = self.prepare_devices(profile, pod, node)?;
+        let volumes = match Profile::uses(&profile.pre_binds, volume_binding::NAME) {
+            true => volume_binding::prepare(&self.client, pod, node)?,
+            false => true,
+        };
+        Ok(devices && volumes)
+    }
+
+    fn prepare_devices(
+        &self,
+        profile: &Profile,
+        pod: &Rc<PodInfo>,
+        node: &str,
+    ) -> Result<bool, Status> {
+        let cache = self.cache.borrow();
+        let Some(node) = cache.node(node) else { return Ok(true) };
+        if !Profile::uses(&profile.pre_binds, plugins::CLAIMS) {
+            return Ok(true);
+        }
+        dynamic_resources::prepare(&self.client, pod, node).map_err(|why| {
+            Status::internal(format!("running PreBind plugin \"DynamicResources\": {why}"))
+        })
+    }
+
+    /// A pod that has got no node gives back what was kept for it (`Unreserve`).
+    fn release(&self, profile: &Profile, pod: &PodInfo) {
+        if Profile::uses(&profile.pre_binds, plugins::CLAIMS) {
+            dynamic_resources::release(&self.client, pod);
         }
     }
 
@@ -117,7 +147,8 @@ impl Inner {
                 continue;
             };
             drop(known);
-            let bound = match volume_binding::prepare(&self.client, &pod, &node) {
+            let Some(profile) = self.profile(&pod.pod) else { continue };
+            let bound = match self.prepare(profile, &pod, &node) {
                 Ok(false) => continue,
                 Ok(true) => self.bind(&pod, &node),
                 Err(error) => Err(error),
@@ -138,8 +169,15 @@ impl Inner {
         };
         for uid in late {
             let Some(reserved) = self.reserved.borrow_mut().remove(&uid) else { continue };
-            let why = "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline \
-                       exceeded";
+            let pod = &reserved.waiting.info;
+            let volumes = volume_binding::prepare(&self.client, pod, &reserved.node);
+            let why = match volumes {
+                Ok(true) => "running PreBind plugin \"DynamicResources\": device binding timeout",
+                _ => {
+                    "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline \
+                     exceeded"
+                }
+            };
             self.unreserve(reserved, why);
         }
     }
@@ -148,6 +186,9 @@ impl Inner {
         let forgotten = self.cache.borrow_mut().remove_pod(reserved.waiting.info.uid());
         if let Some(info) = forgotten {
             self.move_pods(Event::PodRemoved(&info));
+        }
+        if let Some(profile) = self.profile(&reserved.waiting.info.pod) {
+            self.release(profile, &reserved.waiting.info);
         }
         self.went_wrong(reserved.waiting, why);
     }
@@ -219,6 +260,9 @@ impl Inner {
             let chosen = cycle.choose(checks, &nodes, decision);
             return chosen.ok_or(failure);
         }
+        if failure.error.is_some() {
+            return Err(failure);
+        }
         let found = self.make_room(&cycle, &mut failure);
         drop((cache, nominated));
         if let Some(candidate) = found {
@@ -240,7 +284,14 @@ impl Inner {
                 failure.prospect_lost = false;
                 return None;
             }
-            said.push("no new claims to deallocate".to_string());
+            match dynamic_resources::give_back(&cycle.cx(), failure) {
+                Ok(text) => said.push(text.to_string()),
+                Err(why) => {
+                    failure.after = why.to_string();
+                    failure.prospect_lost = false;
+                    return None;
+                }
+            }
         }
         if !Profile::uses(with, plugins::PREEMPTION) {
             failure.prospect_lost = said.is_empty();
@@ -261,6 +312,11 @@ impl Inner {
     }
 
     fn failed(&self, waiting: Waiting, failure: Failure, decision: &mut Decision) {
+        if let Some(why) = &failure.error {
+            decision.outcome = Outcome::Failed;
+            decision.message = self.went_wrong(waiting, why).unwrap_or_default();
+            return;
+        }
         let now = self.client.sim().now();
         let text = if failure.all == 0 {
             "no nodes available to schedule pods".to_string()

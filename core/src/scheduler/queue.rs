@@ -138,10 +138,9 @@ impl Queue {
         self.pods.get(key)
     }
 
-    /// Pods that are not to be tried yet.
-    pub fn gated(&self) -> Vec<Rc<PodInfo>> {
-        let find = |key: &Key| self.pods.get(key).map(|w| w.info.clone());
-        self.gated.iter().filter_map(find).collect()
+    /// A pod, if it is not to be tried yet.
+    pub fn gated(&self, key: &Key) -> Option<Rc<PodInfo>> {
+        self.pods.get(key).filter(|w| w.place == Place::Gated).map(|w| w.info.clone())
     }
 
     /// The next pod to be tried: by priority, then by time. If there is none, one that would wait

@@ -37,7 +37,7 @@ fn weight(value: &Val) -> u64 {
         Val::Str(text) => text.len() as u64 / 10,
         Val::Bytes(bytes) => bytes.len() as u64 / 10,
         Val::List(items) => items.len() as u64,
-        Val::Map(entries) => entries.len() as u64,
+        Val::Map(entries) | Val::Sparse(entries) => entries.len() as u64,
         _ => 0,
     }
 }
@@ -74,6 +74,7 @@ impl Runner<'_> {
             Expr::Has(of, field) => match self.eval(of)? {
                 Val::Optional(None) => Ok(false.into()),
                 Val::Optional(Some(inner)) => Ok(inner.field(field).is_some().into()),
+                Val::Sparse(_) => Ok(true.into()),
                 of @ Val::Map(_) => Ok(of.field(field).is_some().into()),
                 other => Err(format!("no such field: {field} in {}", other.type_name())),
             },
@@ -195,7 +196,7 @@ impl Runner<'_> {
                 items.iter().enumerate().map(|(i, v)| (Val::Int(i as i64), v.clone())).collect()
             }
             Val::List(items) => items.iter().map(|v| (v.clone(), Val::Null)).collect(),
-            Val::Map(entries) => entries.iter().cloned().collect(),
+            Val::Map(entries) | Val::Sparse(entries) => entries.iter().cloned().collect(),
             _ => return Err("no such overload".into()),
         };
         let before = self.locals.len();
@@ -278,6 +279,7 @@ fn of_literal(literal: &Literal) -> Val {
 fn select(of: &Val, field: &str, optional: bool) -> Run {
     let found = match of {
         Val::Map(_) => of.field(field).cloned(),
+        Val::Sparse(_) => Some(of.field(field).cloned().unwrap_or_else(Val::empty_map)),
         Val::Optional(None) => return Ok(Val::Optional(None)),
         Val::Optional(Some(inner)) => {
             let found = inner.field(field).cloned();

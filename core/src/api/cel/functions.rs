@@ -71,7 +71,7 @@ fn is_zero(value: &Val) -> bool {
         Val::Str(text) => text.is_empty(),
         Val::Bytes(bytes) => bytes.is_empty(),
         Val::List(items) => items.is_empty(),
-        Val::Map(entries) => entries.is_empty(),
+        Val::Map(entries) | Val::Sparse(entries) => entries.is_empty(),
         Val::Optional(inner) => inner.is_none(),
         _ => false,
     }
@@ -101,7 +101,7 @@ fn binary(name: &str, args: &[Val]) -> Run {
 fn contains(a: &Val, b: &Val) -> Run {
     match b {
         Val::List(items) => Ok(items.iter().any(|item| item.same(a)).into()),
-        Val::Map(_) => Ok(b.get(a).is_some().into()),
+        Val::Map(_) | Val::Sparse(_) => Ok(b.get(a).is_some().into()),
         _ => Err(no_overload("@in", &[a.clone(), b.clone()])),
     }
 }

@@ -30,6 +30,7 @@ pub fn index(of: &Val, index: &Val, optional: bool) -> Run {
             let found = usize::try_from(*n).ok().and_then(|n| items.get(n)).cloned();
             found.ok_or_else(|| format!("index out of bounds: {n}"))
         }
+        (Val::Sparse(_), key) => Ok(of.get(key).cloned().unwrap_or_else(Val::empty_map)),
         (Val::Map(_), key) => {
             of.get(key).cloned().ok_or_else(|| format!("no such key: {}", key.text()))
         }
@@ -47,7 +48,9 @@ pub fn call(of: &Val, name: &str, args: &[Val]) -> Run {
         Val::Str(text) => text_call(text, name, args),
         Val::Bytes(bytes) if name == "size" => Some(Ok(Val::Int(bytes.len() as i64))),
         Val::List(items) => list_call(items, name, args),
-        Val::Map(entries) if name == "size" => Some(Ok(Val::Int(entries.len() as i64))),
+        Val::Map(entries) | Val::Sparse(entries) if name == "size" => {
+            Some(Ok(Val::Int(entries.len() as i64)))
+        }
         Val::Duration(nanos) => duration_call(*nanos, name),
         Val::Timestamp(nanos) => time_call(*nanos, name, args),
         Val::Quantity(amount) => quantity_call(*amount, of, name, args),

@@ -20,6 +20,8 @@ pub enum Val {
     List(Rc<[Val]>),
     /// In the order of keys as they came.
     Map(Rc<[(Val, Val)]>),
+    /// A map in which a key that is missing stands for an empty map.
+    Sparse(Rc<[(Val, Val)]>),
     /// Nanoseconds.
     Duration(i64),
     /// Nanoseconds since 1970.
@@ -60,6 +62,16 @@ impl From<Vec<Val>> for Val {
 }
 
 impl Val {
+    /// A map that holds nothing.
+    pub fn empty_map() -> Val {
+        Val::Map(Rc::from([]))
+    }
+
+    /// A version (`1.2.3-rc.1`); `None` if the text is none.
+    pub fn semver(text: &str) -> Option<Val> {
+        super::methods::semver(text)
+    }
+
     /// From JSON.
     pub fn of(value: &Value) -> Val {
         Val::of_schema(value, &Value::Null)
@@ -113,7 +125,7 @@ impl Val {
             Val::Double(n) => Number::from_f64(*n).map_or(Value::Null, Value::Number),
             Val::Bytes(bytes) => Value::String(base64::encode(bytes)),
             Val::List(items) => Value::Array(items.iter().map(Val::to_json).collect()),
-            Val::Map(entries) => {
+            Val::Map(entries) | Val::Sparse(entries) => {
                 let entry = |(key, value): &(Val, Val)| (key.text(), value.to_json());
                 Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
             }
@@ -134,7 +146,7 @@ impl Val {
             Val::Str(_) => "string",
             Val::Bytes(_) => "bytes",
             Val::List(_) => "list",
-            Val::Map(_) => "map",
+            Val::Map(_) | Val::Sparse(_) => "map",
             Val::Duration(_) => "google.protobuf.Duration",
             Val::Timestamp(_) => "google.protobuf.Timestamp",
             Val::Quantity(_) => "kubernetes.Quantity",
@@ -172,19 +184,21 @@ impl Val {
             Val::Semver(a, b, c, pre) if pre.is_empty() => format!("{a}.{b}.{c}"),
             Val::Semver(a, b, c, pre) => format!("{a}.{b}.{c}-{pre}"),
             Val::Format(name) | Val::Type(name) => (*name).to_owned(),
-            Val::List(_) | Val::Map(_) | Val::Optional(_) => self.to_json().to_string(),
+            Val::List(_) | Val::Map(_) | Val::Sparse(_) | Val::Optional(_) => {
+                self.to_json().to_string()
+            }
         }
     }
 
     /// What a map holds under a key.
     pub fn get(&self, key: &Val) -> Option<&Val> {
-        let Val::Map(entries) = self else { return None };
+        let (Val::Map(entries) | Val::Sparse(entries)) = self else { return None };
         entries.iter().find(|(own, _)| own.same(key)).map(|(_, value)| value)
     }
 
     /// What a map holds under a field's name, which may be written with escapes (`__dash__`).
     pub fn field(&self, name: &str) -> Option<&Val> {
-        let Val::Map(entries) = self else { return None };
+        let (Val::Map(entries) | Val::Sparse(entries)) = self else { return None };
         let find = |wanted: &str| {
             let is = |key: &Val| matches!(key, Val::Str(text) if **text == *wanted);
             entries.iter().find(|(key, _)| is(key)).map(|(_, value)| value)
@@ -198,8 +212,7 @@ impl Val {
             (Val::List(a), Val::List(b)) => {
                 a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.same(b))
             }
-            (Val::Map(a), Val::Map(_)) => {
-                let Val::Map(b) = other else { return false };
+            (Val::Map(a) | Val::Sparse(a), Val::Map(b) | Val::Sparse(b)) => {
                 a.len() == b.len()
                     && a.iter().all(|(key, value)| other.get(key).is_some_and(|o| o.same(value)))
             }

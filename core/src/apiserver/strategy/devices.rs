@@ -1,16 +1,14 @@
-//! The rules of `resource.k8s.io`: objects are kept and checked, but no driver runs here, so devices
-//! are never allocated; whoever makes a claim is told.
+//! The rules of `resource.k8s.io`: what is filled in and what is checked of claims, classes and slices.
 //!
 //! Models `pkg/apis/resource/validation` and `pkg/registry/resource`.
 
 use k8s_openapi::api::resource::v1::{
-    DeviceClass, ResourceClaim, ResourceClaimSpec, ResourceClaimTemplate, ResourceSlice,
+    DeviceClass, DeviceToleration, ResourceClaim, ResourceClaimSpec, ResourceClaimTemplate,
+    ResourceSlice,
 };
 
 use super::{NameRule, Strategy, StrategyCx, metadata::name_error};
 use crate::api::{FieldError, Path, object::to_value};
-
-const NOT_SIMULATED: &str = "allocation of devices is not simulated: claims stay pending, and so do pods that wait for them";
 
 fn check_spec(spec: &ResourceClaimSpec, at: &Path, errors: &mut Vec<FieldError>) {
     let devices = at.child("devices");
@@ -112,21 +110,27 @@ impl Strategy for Claims {
         }
         vec![FieldError::invalid("spec", to_value(&new.spec), "field is immutable")]
     }
-
-    fn warnings(&self, _: &ResourceClaim, old: Option<&ResourceClaim>) -> Vec<String> {
-        if old.is_some() { Vec::new() } else { vec![NOT_SIMULATED.into()] }
-    }
 }
 
-/// How many devices a request asks for where it does not say.
+/// How many devices a request asks for where it does not say, and how taints are tolerated.
 fn fill(spec: &mut ResourceClaimSpec) {
     let Some(devices) = &mut spec.devices else { return };
+    let fill = |mode: &mut Option<String>,
+                count: &mut Option<i64>,
+                tolerations: &mut Option<Vec<DeviceToleration>>| {
+        if mode.get_or_insert_with(|| "ExactCount".into()) == "ExactCount" {
+            count.get_or_insert(1);
+        }
+        for toleration in tolerations.iter_mut().flatten() {
+            toleration.operator.get_or_insert_with(|| "Equal".into());
+        }
+    };
     for request in devices.requests.iter_mut().flatten() {
-        if let Some(exactly) = &mut request.exactly {
-            let mode = exactly.allocation_mode.get_or_insert_with(|| "ExactCount".into());
-            if mode == "ExactCount" {
-                exactly.count.get_or_insert(1);
-            }
+        if let Some(r) = &mut request.exactly {
+            fill(&mut r.allocation_mode, &mut r.count, &mut r.tolerations);
+        }
+        for r in request.first_available.iter_mut().flatten() {
+            fill(&mut r.allocation_mode, &mut r.count, &mut r.tolerations);
         }
     }
 }
@@ -167,6 +171,14 @@ pub struct Slices;
 impl Strategy for Slices {
     type Object = ResourceSlice;
 
+    fn prepare_create(&self, cx: &StrategyCx, slice: &mut ResourceSlice) {
+        since(cx, slice);
+    }
+
+    fn prepare_update(&self, cx: &StrategyCx, new: &mut ResourceSlice, _: &ResourceSlice) {
+        since(cx, new);
+    }
+
     fn spec_changed(&self, new: &ResourceSlice, old: &ResourceSlice) -> Option<bool> {
         Some(new.spec != old.spec)
     }
@@ -197,5 +209,13 @@ impl Strategy for Slices {
             "spec.driver" => Some(slice.spec.driver.clone()),
             _ => None,
         }
+    }
+}
+
+/// Taints without time were added now.
+fn since(cx: &StrategyCx, slice: &mut ResourceSlice) {
+    let devices = slice.spec.devices.iter_mut().flatten();
+    for taint in devices.flat_map(|d| d.taints.iter_mut().flatten()) {
+        taint.time_added.get_or_insert_with(|| cx.now.to_meta());
     }
 }

@@ -1,35 +1,51 @@
-//! Claims of devices: pods wait until theirs exist, and go nowhere while no devices are offered.
+//! Claims of devices: pods go where theirs are, or where devices can be found for them.
 //!
-//! No driver offers devices here, so nothing allocates a claim; one that was allocated by hand counts.
+//! [`super::super::devices`] finds devices. A pod's claims get theirs once a node is chosen
+//! ([`prepare`]), before the pod is bound; as all of a turn happens at one instant, no claim is ever
+//! "in the process of being allocated".
 //!
-//! Models `pkg/scheduler/framework/plugins/dynamicresources` as far as that.
+//! Models `pkg/scheduler/framework/plugins/dynamicresources`. Not simulated: claims of pod groups.
 
-use k8s_openapi::api::resource::v1::{DeviceClass, ResourceClaim};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use k8s_openapi::api::{
+    core::v1::Node,
+    resource::v1::{AllocationResult, DeviceClass, DeviceRequest, ResourceClaim},
+};
 
 use crate::{
+    api::{claims, meta::is_deleting, scheduling},
     client::Client,
     scheduler::{
         cache::{NodeInfo, PodInfo},
-        framework::{Check, Cx, Event, Plugin, Point, Rejection, interest},
+        cycle::Failure,
+        devices::{self, Offers, Trouble, binding},
+        framework::{self, Check, Cx, Event, Plugin, Point, Rejection, interest},
     },
 };
 
+/// The score of a request's first alternative; each after it is worth one less
+/// (`FirstAvailableDeviceRequestMaxSize`).
+const BEST_ALTERNATIVE: i64 = 8;
+
+const ELSEWHERE: &str = "resourceclaim not available on the node";
+
 pub const PLUGIN: Plugin = Plugin {
-    events: interest::STORAGE,
-    helps: |_, _, event| matches!(event, Event::Storage),
+    weight: 1,
+    events: interest::NODE | interest::DEVICES,
+    helps,
     check: |cx| {
-        if let Some(why) = missing_claim(cx.client, cx.pod) {
-            return Err(Rejection::about(why));
+        let found = of_pod(cx.client, cx.pod).map_err(Rejection::about)?;
+        if found.is_empty() {
+            return Ok(None);
         }
-        let mut waits = false;
-        for claim in claims(cx.client, cx.pod).into_iter().flatten() {
-            let allocated = claim.status.as_ref().is_some_and(|s| s.allocation.is_some());
-            if !allocated {
-                classes_exist(cx.client, &claim)?;
-                waits = true;
-            }
+        let unallocated = found.iter().filter(|c| !claims::is_allocated(c));
+        for claim in unallocated.clone() {
+            classes_exist(cx.client, claim)?;
         }
-        Ok(waits.then(|| Box::new(Unallocated) as Box<dyn Check>))
+        let offers = (unallocated.count() > 0).then(|| Rc::new(Offers::new(cx.client)));
+        let check = Claims { claims: found.into(), offers, scores: Rc::default() };
+        Ok(Some(Box::new(check) as Box<dyn Check>))
     },
     ..Plugin::silent(
         super::CLAIMS,
@@ -45,12 +61,104 @@ pub const PLUGIN: Plugin = Plugin {
     )
 };
 
-#[derive(Clone)]
-struct Unallocated;
+/// A pod's claims. Errors: one is not there (yet), goes, or is another pod's.
+pub fn of_pod(client: &Client, pod: &PodInfo) -> Result<Vec<Rc<ResourceClaim>>, String> {
+    let mut found = Vec::new();
+    for wanted in claims::of_pod(&pod.pod) {
+        let Some((name, own)) = claims::name(&pod.pod, wanted)? else { continue };
+        let Some(claim) = client.find::<ResourceClaim>(pod.namespace(), &name) else {
+            return Err(format!("resourceclaim.resource.k8s.io {name:?} not found"));
+        };
+        if is_deleting(&claim.metadata) {
+            return Err(format!("resourceclaim {name:?} is being deleted"));
+        }
+        if own {
+            claims::check_owner(&pod.pod, &claim)?;
+        }
+        found.push(claim);
+    }
+    Ok(found)
+}
 
-impl Check for Unallocated {
-    fn filter(&self, _cx: &Cx, _node: &NodeInfo) -> Result<(), Rejection> {
-        Err(Rejection::final_("cannot allocate all claims"))
+/// What a pod's claims lack, if it names any: it is not tried before they are there.
+pub fn missing_claim(client: &Client, pod: &PodInfo) -> Option<String> {
+    of_pod(client, pod).err()
+}
+
+fn classes_exist(client: &Client, claim: &ResourceClaim) -> Result<(), Rejection> {
+    let exists = |name: &str, request: &str| match client.find::<DeviceClass>("", name) {
+        Some(_) => Ok(()),
+        None => {
+            let why = format!("request {request}: device class {name} does not exist");
+            Err(Rejection::about(why))
+        }
+    };
+    for request in requests(claim) {
+        if let Some(exactly) = &request.exactly {
+            exists(&exactly.device_class_name, &request.name)?;
+        }
+        for sub in request.first_available.iter().flatten() {
+            exists(&sub.device_class_name, &format!("{}/{}", request.name, sub.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn requests(claim: &ResourceClaim) -> &[DeviceRequest] {
+    let devices = claim.spec.devices.as_ref();
+    devices.and_then(|d| d.requests.as_deref()).unwrap_or_default()
+}
+
+fn allocation(claim: &ResourceClaim) -> Option<&AllocationResult> {
+    claim.status.as_ref()?.allocation.as_ref()
+}
+
+#[derive(Clone)]
+struct Claims {
+    claims: Rc<[Rc<ResourceClaim>]>,
+    /// Where claims have no devices yet.
+    offers: Option<Rc<Offers>>,
+    /// What the nodes that were let pass are worth, by name.
+    scores: Rc<RefCell<BTreeMap<Rc<str>, i64>>>,
+}
+
+/// Whether a claim's devices can be used on a node, and still come.
+fn is_available(client: &Client, claim: &ResourceClaim, node: &Node) -> bool {
+    let Some(allocation) = allocation(claim) else { return true };
+    let reaches = allocation.node_selector.as_ref().is_none_or(|s| scheduling::any_term(s, node));
+    reaches && !binding::has_failed(claim, client.sim().now())
+}
+
+impl Check for Claims {
+    fn filter(&self, cx: &Cx, node: &NodeInfo) -> Result<(), Rejection> {
+        let mut results = Vec::new();
+        if let Some(offers) = &self.offers {
+            let open: Vec<_> =
+                self.claims.iter().filter(|c| !claims::is_allocated(c)).cloned().collect();
+            match devices::allocate(offers, &node.node, &open) {
+                Ok(Some(found)) => results = found,
+                Ok(None) => return Err(Rejection::final_("cannot allocate all claims")),
+                Err(Trouble::Node(why)) => return Err(Rejection::about(why)),
+                Err(Trouble::Fatal(why)) => return Err(Rejection::fatal(why)),
+            }
+        }
+        if !self.claims.iter().all(|claim| is_available(cx.client, claim, &node.node)) {
+            return Err(Rejection::final_(ELSEWHERE));
+        }
+        self.scores.borrow_mut().insert(node.name.clone(), worth(&self.claims, &results));
+        Ok(())
+    }
+
+    fn prepare_scores(&mut self, _cx: &Cx, _nodes: &[&NodeInfo]) -> bool {
+        true
+    }
+
+    fn score(&self, _cx: &Cx, _i: usize, node: &NodeInfo) -> i64 {
+        self.scores.borrow().get(&node.name).copied().unwrap_or(0)
+    }
+
+    fn normalize(&self, scores: &mut [i64]) {
+        framework::normalize(scores, false);
     }
 
     fn boxed_clone(&self) -> Box<dyn Check> {
@@ -58,55 +166,110 @@ impl Check for Unallocated {
     }
 }
 
-fn classes_exist(client: &Client, claim: &ResourceClaim) -> Result<(), Rejection> {
-    for request in claim.spec.devices.iter().flat_map(|d| d.requests.iter().flatten()) {
-        let Some(exactly) = &request.exactly else { continue };
-        let class = &exactly.device_class_name;
-        if client.find::<DeviceClass>("", class).is_none() {
-            let name = &request.name;
-            let why = format!("request {name}: device class {class} does not exist");
-            return Err(Rejection::about(why));
-        }
-    }
-    Ok(())
-}
-
-/// The names of a pod's claims: given, or noted when they were made for it (`None`: not yet).
-fn names(pod: &PodInfo) -> Vec<Option<String>> {
-    let spec = pod.pod.spec.as_ref();
-    let wanted = spec.and_then(|s| s.resource_claims.as_ref()).into_iter().flatten();
-    let status = pod.pod.status.as_ref().and_then(|s| s.resource_claim_statuses.as_ref());
-    wanted
-        .map(|claim| {
-            claim.resource_claim_name.clone().or_else(|| {
-                let made = status?.iter().find(|s| s.name == claim.name)?;
-                made.resource_claim_name.clone()
-            })
-        })
-        .collect()
-}
-
-fn claims(client: &Client, pod: &PodInfo) -> Vec<Option<std::rc::Rc<ResourceClaim>>> {
-    let find = |name: Option<String>| client.find::<ResourceClaim>(pod.namespace(), &name?);
-    names(pod).into_iter().map(find).collect()
-}
-
-/// What a pod's claims lack, if it names any.
-pub fn missing_claim(client: &Client, pod: &PodInfo) -> Option<String> {
-    for (name, found) in names(pod).into_iter().zip(claims(client, pod)) {
-        match (name, found) {
-            (_, Some(_)) => {}
-            (Some(name), None) => {
-                return Some(format!("resourceclaim.resource.k8s.io {name:?} not found"));
-            }
-            (None, None) => {
-                let (namespace, pod) = (pod.namespace(), pod.name());
-                return Some(format!(
-                    "waiting for dynamic resource controller to create the resourceclaim for pod \
-                     {pod:?} in namespace {namespace:?}"
-                ));
+/// How good the alternatives are that claims get.
+fn worth(claims: &[Rc<ResourceClaim>], new: &[AllocationResult]) -> i64 {
+    let mut new = new.iter();
+    let mut sum = 0;
+    for claim in claims {
+        let Some(got) = allocation(claim).or_else(|| new.next()) else { continue };
+        let results = got.devices.iter().flat_map(|d| d.results.iter().flatten());
+        let taken: Vec<&str> = results.map(|r| r.request.as_str()).collect();
+        for request in requests(claim) {
+            for (i, sub) in request.first_available.iter().flatten().enumerate() {
+                let name = format!("{}/{}", request.name, sub.name);
+                if taken.contains(&name.as_str()) {
+                    sum += BEST_ALTERNATIVE - i64::try_from(i).unwrap_or(BEST_ALTERNATIVE);
+                }
             }
         }
     }
-    None
+    sum
+}
+
+/// Whether a change may help a pod that waits for devices.
+fn helps(client: &Client, pod: &PodInfo, event: Event) -> bool {
+    match event {
+        Event::Node(new, old) => old.is_none_or(|old| {
+            let has = |n: &Node| n.status.as_ref().and_then(|s| s.allocatable.clone());
+            new.metadata.labels != old.metadata.labels || has(new) != has(old)
+        }),
+        Event::Devices => true,
+        Event::Claim(new, old) => {
+            let Ok(own) = of_pod(client, pod) else { return false };
+            if old.is_some_and(|old| claims::is_allocated(old) && !claims::is_allocated(new)) {
+                return true; // its devices are free
+            }
+            own.iter().any(|claim| claim.metadata.uid == new.metadata.uid)
+                && old.is_none_or(|old| old.status != new.status)
+        }
+        Event::Own(new, old) => {
+            let made = |p: &k8s_openapi::api::core::v1::Pod| {
+                p.status.as_ref().and_then(|s| s.resource_claim_statuses.clone())
+            };
+            made(new) != made(old) && of_pod(client, pod).is_ok()
+        }
+        _ => false,
+    }
+}
+
+/// What may be done for a pod that fits nowhere (`PostFilter`): a claim whose devices are elsewhere
+/// and that nobody uses gives them back. What is said of it.
+pub fn give_back(cx: &Cx, failure: &Failure) -> Result<&'static str, crate::api::Status> {
+    let found = match &failure.before {
+        Some(_) => Vec::new(),
+        None => of_pod(cx.client, cx.pod).unwrap_or_default(),
+    };
+    if found.is_empty() {
+        return Ok("no new claims to deallocate");
+    }
+    let refused = failure.nodes.iter().filter(|(_, (plugin, why))| {
+        *plugin == super::CLAIMS && why.reasons.iter().any(|r| r == ELSEWHERE)
+    });
+    let nodes: Vec<&NodeInfo> = refused.filter_map(|(place, _)| cx.cache.at(*place)).collect();
+    let useless = found.iter().find(|claim| {
+        let reserved = claim.status.as_ref().and_then(|s| s.reserved_for.as_deref());
+        let mut others = reserved.unwrap_or_default().iter().filter(|r| r.uid != cx.pod.uid());
+        others.next().is_none()
+            && nodes.iter().any(|node| !is_available(cx.client, claim, &node.node))
+    });
+    let Some(claim) = useless else { return Ok("still not schedulable") };
+    let mut new = (**claim).clone();
+    new.status = Some(Default::default());
+    cx.client.update_status(new)?;
+    Ok("deallocation of ResourceClaim completed")
+}
+
+/// Before a pod is bound to a node: gives its claims their devices there and reserves them for it.
+/// Whether it can be bound now; if not, devices have to be made ready first. Errors: of writes, and
+/// what drivers say went wrong.
+pub fn prepare(client: &Client, pod: &PodInfo, node: &NodeInfo) -> Result<bool, String> {
+    let found = of_pod(client, pod)?;
+    if found.is_empty() {
+        return Ok(true);
+    }
+    let open: Vec<_> = found.iter().filter(|c| !claims::is_allocated(c)).cloned().collect();
+    let mut results = Vec::new();
+    if !open.is_empty() {
+        let offers = Offers::new(client);
+        results = match devices::allocate(&offers, &node.node, &open) {
+            Ok(Some(results)) => results,
+            Ok(None) => return Err("claim allocation not found for node".into()),
+            Err(Trouble::Node(why) | Trouble::Fatal(why)) => return Err(why),
+        };
+    }
+    let mut results = results.into_iter();
+    let mut bound = Vec::new();
+    for claim in found {
+        let new = if claims::is_allocated(&claim) { None } else { results.next() };
+        bound.push(binding::bind(client, &pod.pod, &claim, new)?);
+    }
+    binding::are_ready(&bound, client.sim().now())
+}
+
+/// After a pod could not be bound: its claims are not reserved for it any more.
+pub fn release(client: &Client, pod: &PodInfo) {
+    for claim in of_pod(client, pod).unwrap_or_default() {
+        // What can't be written now is written by the claims' controller once the pod is gone.
+        let _ = binding::release(client, &pod.pod, &claim);
+    }
 }

@@ -33,7 +33,7 @@ pub const PLUGIN: Plugin = Plugin {
         Event::PodRemoved(gone) => repels(client, pod, gone) || repels(client, gone, pod),
         Event::Node(new, Some(old)) => new.metadata.labels != old.metadata.labels,
         Event::Node(_, None) => true,
-        Event::Storage => false,
+        Event::Storage | Event::Claim(..) | Event::Devices => false,
         Event::Own(new, old) => new.metadata.labels != old.metadata.labels,
     },
 };

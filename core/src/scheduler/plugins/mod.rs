@@ -2,7 +2,7 @@
 //!
 //! Models `pkg/scheduler/apis/config/v1/default_plugins.go`, with its weights.
 
-mod dynamic_resources;
+pub mod dynamic_resources;
 mod image_locality;
 mod inter_pod_affinity;
 mod node_affinity;

@@ -19,7 +19,7 @@ pub const PLUGIN: Plugin = Plugin {
     events: interest::NODE | interest::POD_UPDATED | interest::POD_REMOVED,
     check: |_| Ok(Some(Box::new(Fit))),
     helps: |_, pod, event| match event {
-        Event::Storage => false,
+        Event::Storage | Event::Claim(..) | Event::Devices => false,
         // The pod's number counts against the node's room for pods, whatever it asked for.
         Event::PodRemoved(_) => true,
         Event::PodUpdated(new, old) => new.requests != old.requests,
@@ -120,7 +120,11 @@ impl Check for Fit {
             return Ok(());
         }
         let resolvable = !missing.iter().any(|(_, whole)| *whole);
-        Err(Rejection { reasons: missing.into_iter().map(|(r, _)| r).collect(), resolvable })
+        Err(Rejection {
+            reasons: missing.into_iter().map(|(r, _)| r).collect(),
+            resolvable,
+            fatal: false,
+        })
     }
 
     fn prepare_scores(&mut self, _cx: &Cx, _nodes: &[&NodeInfo]) -> bool {

@@ -37,7 +37,7 @@ pub const PLUGIN: Plugin = Plugin {
         Ok((!nothing).then(|| Box::new(spread) as Box<dyn Check>))
     },
     helps: |_, pod, event| match event {
-        Event::Storage => false,
+        Event::Storage | Event::Claim(..) | Event::Devices => false,
         Event::PodAdded(other) | Event::PodRemoved(other) => counts(pod, other),
         Event::PodUpdated(new, old) => counts(pod, new) || counts(pod, old),
         Event::Node(new, Some(old)) => {
