@@ -18,6 +18,12 @@ pub fn encode(bytes: &[u8]) -> String {
     out
 }
 
+/// The same in the form that goes into addresses and tokens: other signs, no padding (RFC 4648, 5).
+pub fn encode_url(bytes: &[u8]) -> String {
+    let text = encode(bytes).replace('+', "-").replace('/', "_");
+    text.trim_end_matches('=').to_string()
+}
+
 /// The bytes of a base64 text; line ends are passed over. `None` if it is not base64.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\n' | b'\r')).collect();

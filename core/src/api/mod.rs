@@ -4,6 +4,7 @@
 //! so that the download carries each type's code once.
 
 pub mod base64;
+pub mod bootstrap_tokens;
 pub mod cel;
 pub mod cidr;
 pub mod claims;

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
 use k8s_openapi::api::core::v1::{Pod, Taint};
 
 use super::{
-    ClusterNode, api_endpoint, cloud, install,
+    ClusterNode, api_endpoint, cloud, install, join,
     metrics::{self, MetricsServer},
     minikube::OnNode,
     provisioner::Provisioner,
@@ -25,6 +25,7 @@ use crate::{
     machine::{Proc, Program, Signal},
     network::{Dns, Proxy},
     runtime::Engine,
+    sim::{Either, race},
 };
 
 /// The programs, sorted by name.
@@ -290,6 +291,17 @@ async fn kubelet(proc: Proc) -> i32 {
     if !node.control_plane && !api_answers(&proc, &node).await {
         return 1;
     }
+    if !join::has_certificate(&proc) {
+        if !join::has_token(&proc) {
+            // A provider's machine is told by what it boots with.
+            node.write_token();
+        }
+        let joining = race(asked_to_end(&proc), join::join(&proc, &node)).await;
+        if matches!(joining, Either::Left(())) {
+            return 0;
+        }
+    }
+    proc.spawn_task(join::keep_certificate(proc.clone(), node.clone()));
     let _kubelet = Kubelet::start(KubeletConfig {
         hub: client.shared(Hub::new),
         client,
@@ -415,7 +427,7 @@ async fn metrics_server(proc: Proc) -> i32 {
             server.scrape();
         }
     };
-    crate::sim::race(asked_to_end(&proc), work).await;
+    race(asked_to_end(&proc), work).await;
     0
 }
 

@@ -1,5 +1,7 @@
 //! What a new cluster is given: static pods, the API server's own objects, DNS and the proxy.
 
+use std::time::Duration;
+
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Node, Pod, ServiceAccount},
@@ -7,11 +9,14 @@ use k8s_openapi::api::{
 
 use serde_json::Value;
 
-use super::minikube::Layout;
+use super::{join, minikube::Layout};
 use crate::{
-    api::{Status, Typed, yaml},
+    api::{Status, Typed, base64, yaml},
     client::{Client, DeleteOptions, FieldValidation},
 };
+
+/// How long the token is good with which a cluster is made.
+const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// Manifests of `/etc/kubernetes/manifests`, by name.
 pub const STATIC_PODS: &[(&str, &str)] = &[
@@ -60,7 +65,8 @@ pub fn has_metrics(client: &Client) -> bool {
 }
 
 /// What kubeadm and minikube add; a provider's clusters have no storage on their nodes.
-pub fn addons(client: &Client, layout: &Layout) -> Result<(), String> {
+pub fn addons(client: &Client, name: &str, layout: &Layout) -> Result<(), String> {
+    kubeadm(client, name, layout)?;
     let text = include_str!("manifests/addons.yaml");
     if !layout.managed {
         return create_missing(client, text, |_| true);
@@ -71,6 +77,20 @@ pub fn addons(client: &Client, layout: &Layout) -> Result<(), String> {
         document["kind"] != "StorageClass" && name != "storage-provisioner"
     })?;
     create_missing(client, include_str!("manifests/cloud.yaml"), |_| true)
+}
+
+/// What kubeadm keeps of a cluster, its rules for machines that join, and a token for a day.
+fn kubeadm(client: &Client, name: &str, layout: &Layout) -> Result<(), String> {
+    let host = layout.server.split(':').next().unwrap_or_default();
+    let text = include_str!("manifests/kubeadm.yaml")
+        .replace("AUTHORITY", &base64::encode(client.authority().as_bytes()))
+        .replace("CLUSTER", name)
+        .replace("HOST", host)
+        .replace("SERVER", layout.server);
+    let client = client.managed_by("kubeadm");
+    create_missing(&client, &text, |_| true)?;
+    let token = join::new_token(client.sim()).to_secret(Some(client.sim().now() + TOKEN_LIFE));
+    client.create(token).map(|_| ()).map_err(|error| error.message)
 }
 
 fn create_missing(

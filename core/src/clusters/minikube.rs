@@ -276,7 +276,7 @@ impl Cluster {
     pub fn install(&self, client: Option<Client>) -> Result<(), String> {
         let client = client.ok_or("the API server does not answer")?;
         if !self.installed.get() {
-            install::addons(&client, self.layout)?;
+            install::addons(&client, &self.name, self.layout)?;
             self.installed.set(true);
         }
         self.current.touch();
@@ -460,6 +460,11 @@ impl ClusterNode {
                 let path = format!("/etc/kubernetes/manifests/{name}.yaml");
                 let _ = files.write(&path, text.as_bytes(), 0o600, Who::ROOT);
             }
+        }
+        match (first, self.control_plane) {
+            (true, true) => self.write_certificate(),
+            (true, false) => self.write_token(),
+            (false, _) => {}
         }
         if let Some(units) = machine.get::<Units>() {
             units.enable_now("kubelet");

@@ -15,6 +15,7 @@ pub mod cloud;
 pub mod components;
 mod desktop;
 mod install;
+mod join;
 mod kube_scheduler;
 mod metrics;
 mod minikube;

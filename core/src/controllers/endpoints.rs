@@ -22,7 +22,9 @@ use crate::{
     client::{Change, Client, DeleteOptions},
 };
 
-const NAME: &str = "endpoint-controller";
+const NAME: &str = "endpoints-controller";
+/// As it signs its objects: the controller was renamed, the label was not.
+const MANAGER: &str = "endpoint-controller";
 const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
 const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
 /// Most addresses in one object (`maxCapacity`); what is beyond is left out.
@@ -144,8 +146,9 @@ impl Controller for EndpointsController {
     fn reconcile(&self, key: &Key, _queue: &Queue) -> Result<Option<Duration>, Status> {
         let existing = self.client.find::<Endpoints>(&key.0, &key.1);
         let Some(service) = self.client.find::<Service>(&key.0, &key.1) else {
-            let own =
-                |e: &Rc<Endpoints>| crate::api::meta::label(&e.metadata, MANAGED_BY) == Some(NAME);
+            let own = |e: &Rc<Endpoints>| {
+                crate::api::meta::label(&e.metadata, MANAGED_BY) == Some(MANAGER)
+            };
             // Hand-made ones go with their service as well, but stay if there never was one.
             if existing.is_some_and(|e| own(&e)) {
                 let options = DeleteOptions::default();
@@ -164,7 +167,7 @@ impl Controller for EndpointsController {
         subsets.retain(|s| s.addresses.is_some() || s.not_ready_addresses.is_some());
         let subsets = (!subsets.is_empty()).then_some(subsets);
         let mut labels = service.metadata.labels.clone().unwrap_or_default();
-        labels.insert(MANAGED_BY.into(), NAME.into());
+        labels.insert(MANAGED_BY.into(), MANAGER.into());
         if services::is_headless(&service) {
             labels.insert(services::HEADLESS.into(), String::new());
         } else {

@@ -5,6 +5,7 @@
 //!
 //! Models `cmd/kube-controller-manager` and `pkg/controller`.
 
+mod bootstrap;
 mod certificates;
 mod cluster_authentication;
 mod cluster_role_aggregation;
@@ -47,6 +48,8 @@ type Make = fn(&Client) -> Box<dyn Controller>;
 
 /// One line a controller, sorted by name.
 const CONTROLLERS: &[(&str, Make)] = &[
+    ("bootstrap-signer-controller", bootstrap::signer),
+    ("certificatesigningrequest-approving-controller", certificates::approver::make),
     ("certificatesigningrequest-cleaner-controller", certificates::cleaner),
     ("certificatesigningrequest-signing-controller", certificates::signer),
     ("cluster-authentication-trust-controller", cluster_authentication::make),
@@ -55,9 +58,9 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("daemonset-controller", daemonset::make),
     ("deployment-controller", deployment::make),
     ("disruption-controller", disruption::make),
-    ("endpoint-controller", endpoints::make),
+    ("endpoints-controller", endpoints::make),
     ("endpointslice-controller", endpoint_slices::make),
-    ("endpointslicemirroring-controller", endpoint_slices::mirror::make),
+    ("endpointslice-mirroring-controller", endpoint_slices::mirror::make),
     ("ephemeral-volume-controller", volumes::ephemeral::make),
     ("garbage-collector-controller", garbage::make),
     ("horizontal-pod-autoscaler-controller", hpa::make),
@@ -79,6 +82,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("serviceaccount-token-controller", service_account_tokens::make),
     ("statefulset-controller", statefulset::make),
     ("taint-eviction-controller", taint_eviction::make),
+    ("token-cleaner-controller", bootstrap::cleaner),
     ("ttl-after-finished-controller", ttl_after_finished::make),
     ("ttl-controller", ttl::make),
 ];

@@ -92,7 +92,7 @@ impl ApiServer {
             if let Ok(user) = token::authenticate(self, text, &[]) {
                 return Ok(user.authenticated());
             }
-            return Err(unauthorized());
+            return self.bootstrap_user(text).ok_or_else(unauthorized);
         }
         if shown.certificate.is_some() { Err(unauthorized()) } else { Ok(User::anonymous()) }
     }

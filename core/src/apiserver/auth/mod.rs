@@ -6,7 +6,7 @@
 //! - [`policy`]: the roles and bindings that every cluster has.
 //! - [`escalation`]: nobody gives away what they don't have.
 //! - [`reviews`]: the kinds that are questions (`SubjectAccessReview` …).
-//! - [`token`]: service accounts' tokens. [`x509`]: certificates.
+//! - [`token`]: service accounts' tokens. [`bootstrap`]: joining machines'. [`x509`]: certificates.
 //!
 //! Invariant: every request of a client or of the HTTP entry passes [`ApiServer::authorize`] once.
 //! Components of the system run inside the simulation's own process and are trusted: their requests
@@ -14,6 +14,7 @@
 //!
 //! Models `staging/src/k8s.io/apiserver/pkg/authorization` and `pkg/kubeapiserver/authorizer`.
 
+pub mod bootstrap;
 pub mod escalation;
 pub mod login;
 pub mod node;

@@ -245,9 +245,9 @@ impl Strategy for TokenReviews {
             return Some(Err(Status::bad_request(why)));
         }
         let audiences = object.spec.audiences.clone().unwrap_or_default();
-        let known = cx.api.static_user(&object.spec.token).map(Ok);
-        let found =
-            known.unwrap_or_else(|| token::authenticate(cx.api, &object.spec.token, &audiences));
+        let shown = &object.spec.token;
+        let known = cx.api.static_user(shown).or_else(|| cx.api.bootstrap_user(shown)).map(Ok);
+        let found = known.unwrap_or_else(|| token::authenticate(cx.api, shown, &audiences));
         object.status = Some(match found {
             Ok(user) => TokenReviewStatus {
                 authenticated: Some(true),

@@ -192,11 +192,6 @@ fn uuid_of(text: &str) -> String {
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 
-fn encode(bytes: &[u8]) -> String {
-    let text = base64::encode(bytes).replace('+', "-").replace('/', "_");
-    text.trim_end_matches('=').to_string()
-}
-
 fn decode(text: &str) -> Option<Vec<u8>> {
     let mut plain = text.replace('-', "+").replace('_', "/");
     while !plain.len().is_multiple_of(4) {
@@ -206,10 +201,14 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 fn sign(key: &[u8], claims: &Value) -> String {
-    let id = encode(&sha256_bytes(key));
+    let id = base64::encode_url(&sha256_bytes(key));
     let header = json!({"alg": "HS256", "kid": id}).to_string();
-    let head = format!("{}.{}", encode(header.as_bytes()), encode(claims.to_string().as_bytes()));
-    let signature = encode(&hmac_sha256(key, head.as_bytes()));
+    let head = format!(
+        "{}.{}",
+        base64::encode_url(header.as_bytes()),
+        base64::encode_url(claims.to_string().as_bytes())
+    );
+    let signature = base64::encode_url(&hmac_sha256(key, head.as_bytes()));
     format!("{head}.{signature}")
 }
 

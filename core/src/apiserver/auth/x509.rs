@@ -26,6 +26,7 @@ const SET: u8 = 0x31;
 const INTEGER: u8 = 0x02;
 const BITS: u8 = 0x03;
 const OID: u8 = 0x06;
+const OCTETS: u8 = 0x04;
 const UTF8: u8 = 0x0c;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -34,6 +35,9 @@ const GENERALIZED_TIME: u8 = 0x18;
 const HMAC: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x09];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
+/// 1.2.840.113549.1.9.14, extensions that are asked for.
+const EXTENSIONS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e];
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// 1.2.840.10045.2.1, an elliptic curve's key.
 const KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
@@ -62,8 +66,23 @@ pub struct Found {
 pub struct Request {
     /// Whom the certificate is to be about.
     pub subject: Subject,
+    /// What else it is to be valid for (`subjectAltName`).
+    pub names: Vec<AltName>,
     /// The public key, as it stands in the request.
     key: Vec<u8>,
+}
+
+/// Of what sort another name of a subject is; what it says matters to nobody here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AltName {
+    /// An address of mail.
+    Email,
+    /// A host's name.
+    Dns,
+    /// A URI.
+    Uri,
+    /// An address of a host.
+    Ip,
 }
 
 // Writing.
@@ -160,7 +179,7 @@ pub fn grant(key: &[u8], request: &Request, from: Time, to: Time) -> String {
 
 /// A text in the form of a private key.
 pub fn private_key(seed: &str) -> String {
-    let number = tlv(0x04, &[&sha256_bytes(seed.as_bytes())]);
+    let number = tlv(OCTETS, &[&sha256_bytes(seed.as_bytes())]);
     let body = tlv(SEQUENCE, &[&tlv(INTEGER, &[&[1]]), &number]);
     pem("EC PRIVATE KEY", &body)
 }
@@ -307,7 +326,43 @@ pub fn read_request(text: &str) -> Option<Request> {
     info.expect(INTEGER)?;
     let subject = read_name(info.expect(SEQUENCE)?)?;
     let (_, _, key) = info.next()?;
-    Some(Request { subject, key: key.to_vec() })
+    let names = info.next().map(|(_, attributes, _)| read_names(attributes)).unwrap_or_default();
+    Some(Request { subject, names, key: key.to_vec() })
+}
+
+/// The other names among a request's attributes.
+fn read_names(attributes: &[u8]) -> Vec<AltName> {
+    let mut found = Vec::new();
+    let mut attributes = Reader(attributes);
+    while let Some((_, attribute, _)) = attributes.next() {
+        let mut attribute = Reader(attribute);
+        if attribute.expect(OID) != Some(EXTENSIONS) {
+            continue;
+        }
+        let list = attribute.expect(SET).and_then(|set| Reader(set).expect(SEQUENCE));
+        let mut list = Reader(list.unwrap_or_default());
+        while let Some((_, extension, _)) = list.next() {
+            let mut extension = Reader(extension);
+            if extension.expect(OID) != Some(SUBJECT_ALT_NAME) {
+                continue;
+            }
+            while let Some((tag, content, _)) = extension.next() {
+                if tag == OCTETS {
+                    let mut names = Reader(Reader(content).expect(SEQUENCE).unwrap_or_default());
+                    while let Some((tag, ..)) = names.next() {
+                        found.extend(match tag & 0x1f {
+                            1 => Some(AltName::Email),
+                            2 => Some(AltName::Dns),
+                            6 => Some(AltName::Uri),
+                            7 => Some(AltName::Ip),
+                            _ => None,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    found
 }
 
 /// A request for a certificate, as a tool of somebody who has a key makes it.

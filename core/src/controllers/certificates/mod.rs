@@ -1,7 +1,10 @@
 //! Signs certificates that were approved, and clears old requests away.
 //!
-//! Models `pkg/controller/certificates/{signer,cleaner}`. Nothing approves by itself: kubelets of this
-//! cluster ask for no certificates.
+//! Models `pkg/controller/certificates/{signer,cleaner}`; [`approver`] approves what kubelets ask for,
+//! [`signers`] knows what may be signed.
+
+pub mod approver;
+mod signers;
 
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use k8s_openapi::{
 use super::framework::{Controller, Key, Queue};
 use crate::{
     api::{KindId, Object, Status, Typed},
-    client::{Change, Client, DeleteOptions, Op},
+    client::{Change, Client, DeleteOptions, Op, x509},
     sim::Time,
 };
 
@@ -22,20 +25,6 @@ const LONGEST: u64 = 365 * 24 * 3600;
 /// Requests are cleared away an hour after they were decided, or a day after nobody did.
 const DECIDED: Duration = Duration::from_secs(3600);
 const PENDING: Duration = Duration::from_secs(24 * 3600);
-
-/// Usages that a signer allows.
-const SIGNERS: &[(&str, &[&str])] = &[
-    (
-        "kubernetes.io/kube-apiserver-client",
-        &["client auth", "digital signature", "key encipherment"],
-    ),
-    (
-        "kubernetes.io/kube-apiserver-client-kubelet",
-        &["client auth", "digital signature", "key encipherment"],
-    ),
-    ("kubernetes.io/kubelet-serving", &["digital signature", "key encipherment", "server auth"]),
-    ("kubernetes.io/legacy-unknown", &[]),
-];
 
 /// The signing controller.
 pub fn signer(client: &Client) -> Box<dyn Controller> {
@@ -88,30 +77,30 @@ impl Controller for Signer {
     fn reconcile(&self, key: &Key, _queue: &Queue) -> Result<Option<Duration>, Status> {
         let found = self.client.find::<CertificateSigningRequest>("", &key.1);
         let Some(request) = found.filter(|r| !is_issued(r)) else { return Ok(None) };
-        let line = SIGNERS.iter().find(|(name, _)| *name == request.spec.signer_name);
-        let (Some((_, usages)), Some(_), None) =
-            (line, condition(&request, "Approved"), condition(&request, "Failed"))
+        let (Some(_), None) = (condition(&request, "Approved"), condition(&request, "Failed"))
         else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&request.spec.request.0);
+        let Some(asked) = x509::read_request(&text) else { return Ok(None) };
+        let usages = request.spec.usages.as_deref().unwrap_or_default();
+        let Some(answer) = signers::check(&request.spec.signer_name, &asked, usages) else {
             return Ok(None);
         };
         let mut new = (*request).clone();
         let status = new.status.get_or_insert_default();
-        let asked = request.spec.usages.as_deref().unwrap_or_default();
-        let wrong: Vec<&str> =
-            asked.iter().map(String::as_str).filter(|u| !usages.contains(u)).collect();
-        if !usages.is_empty() && !wrong.is_empty() {
+        if let Err(why) = answer {
             let now = Some(self.client.sim().now().to_meta());
             status.conditions.get_or_insert_default().push(CertificateSigningRequestCondition {
                 type_: "Failed".into(),
                 status: "True".into(),
                 reason: Some("SignerValidationFailure".into()),
-                message: Some(format!("usages did not match {}", usages.join(","))),
+                message: Some(why),
                 last_update_time: now.clone(),
                 last_transition_time: now,
             });
             return self.client.update_status(new).map(|_| None);
         }
-        let text = String::from_utf8_lossy(&request.spec.request.0);
         let wanted = request.spec.expiration_seconds.and_then(|s| u64::try_from(s).ok());
         let seconds = wanted.unwrap_or(LONGEST).min(LONGEST);
         let Some(certificate) = self.client.sign_certificate(&text, seconds) else {
@@ -167,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{
         api::base64,
-        client::{Subresource, x509},
+        client::Subresource,
         controllers::{
             framework,
             testing::{cluster, make, pass},

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-const NAME: &str = "endpointslicemirroring-controller";
+const NAME: &str = "endpointslice-mirroring-controller";
 const MANAGER: &str = "endpointslicemirroring-controller.k8s.io";
 const SKIP: &str = "endpointslice.kubernetes.io/skip-mirror";
 const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";

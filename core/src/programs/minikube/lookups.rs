@@ -1,8 +1,7 @@
 //! Small commands that look something up: ip, version, profile, node, addons, logs.
 
 use super::{
-    ADVANCED, CONFIG, Command, KUBERNETES, PROFILE as NAME, TROUBLE, VERSION, kubeconfig, node,
-    style,
+    CONFIG, Command, KUBERNETES, PROFILE as NAME, TROUBLE, VERSION, kubeconfig, node, style,
 };
 use crate::{
     clusters,
@@ -83,31 +82,6 @@ pub(super) const PROFILE: Command = Command {
             ))
             .await;
             0
-        })
-    },
-};
-
-pub(super) const NODE: Command = Command {
-    name: "node",
-    group: ADVANCED,
-    short: "List the nodes.",
-    usage: "node list",
-    flags: &[],
-    run: |proc, parsed| {
-        Box::pin(async move {
-            if parsed.args.first().is_none_or(|a| a != "list") {
-                proc.eprint("minikube node: only list is simulated.\n").await;
-                return 1;
-            }
-            match node::healthy(&proc).await {
-                Ok((cluster, _)) => {
-                    for node in cluster.nodes() {
-                        proc.print(&format!("{}\t{}\n", node.name, node.address)).await;
-                    }
-                    0
-                }
-                Err(code) => code,
-            }
         })
     },
 };

@@ -13,6 +13,7 @@ mod kubeconfig;
 mod kubectl;
 mod lookups;
 mod node;
+mod nodes;
 mod service;
 mod ssh;
 mod start;
@@ -76,7 +77,7 @@ const COMMANDS: &[&Command] = &[
     &tunnel::COMMAND,
     &ssh::COMMAND,
     &kubectl::COMMAND,
-    &lookups::NODE,
+    &nodes::COMMAND,
     &lookups::IP,
     &lookups::LOGS,
     &lookups::VERSION_COMMAND,

@@ -104,7 +104,7 @@ async fn run(proc: Proc, parsed: Parsed) -> i32 {
     }
 }
 
-type Failure = (&'static str, String);
+pub(super) type Failure = (&'static str, String);
 
 /// Starts the control plane, then each worker.
 async fn all_nodes(
@@ -115,24 +115,7 @@ async fn all_nodes(
     size: NodeSize,
 ) -> Result<(), Failure> {
     for index in 0..nodes {
-        let name = node::name(index);
-        let role = if index == 0 { "primary control-plane" } else { "worker" };
-        let text = format!("Starting \"{name}\" {role} node in \"minikube\" cluster");
-        style::out(proc, "👍", &text).await;
-        let text = format!("Pulling base image {} ...", clusters::BASE_VERSION);
-        style::out(proc, "🚜", &text).await;
-        proc.sleep(STEP).await;
-        match node::container(proc, &name) {
-            Some(container) => restart(proc, engine, &container).await,
-            None => create(proc, engine, cluster, size).await,
-        }
-        .map_err(|text| ("GUEST_PROVISION", text))?;
-        let node = cluster.node(&name).ok_or_else(|| {
-            let text = format!(
-                "the container \"{name}\" was not made by minikube; remove it with docker rm -f"
-            );
-            ("GUEST_PROVISION", text)
-        })?;
+        let node = machine(proc, engine, cluster, index, size).await?;
         if index == 0 {
             write_profile(proc, nodes, size).map_err(|text| ("HOST_PERMISSIONS", text))?;
             control_plane(proc, cluster, &node, nodes).await?;
@@ -140,6 +123,50 @@ async fn all_nodes(
             worker(proc, &node).await;
         }
     }
+    cluster.settled().await;
+    Ok(())
+}
+
+/// Makes and starts the machine of the `index`-th node.
+async fn machine(
+    proc: &Proc,
+    engine: &Engine,
+    cluster: &Rc<Cluster>,
+    index: u32,
+    size: NodeSize,
+) -> Result<Rc<ClusterNode>, Failure> {
+    let name = node::name(index);
+    let role = if index == 0 { "primary control-plane" } else { "worker" };
+    let text = format!("Starting \"{name}\" {role} node in \"minikube\" cluster");
+    style::out(proc, "👍", &text).await;
+    let text = format!("Pulling base image {} ...", clusters::BASE_VERSION);
+    style::out(proc, "🚜", &text).await;
+    proc.sleep(STEP).await;
+    match node::container(proc, &name) {
+        Some(container) => restart(proc, engine, &container).await,
+        None => create(proc, engine, cluster, size).await,
+    }
+    .map_err(|text| ("GUEST_PROVISION", text))?;
+    cluster.node(&name).ok_or_else(|| {
+        let text = format!(
+            "the container \"{name}\" was not made by minikube; remove it with docker rm -f"
+        );
+        ("GUEST_PROVISION", text)
+    })
+}
+
+/// Adds a worker to a cluster that runs; its name among the cluster's nodes. Errors: reason and
+/// text.
+pub(super) async fn add_worker(proc: &Proc, cluster: &Rc<Cluster>) -> Result<(), Failure> {
+    let engine = Engine::of(proc.machine());
+    let engine = engine.ok_or(("PROVIDER_DOCKER_NOT_RUNNING", "docker is not running".into()))?;
+    let nodes = cluster.nodes();
+    let size = nodes.first().map(|first| first.size);
+    let size = size.ok_or(("GUEST_NODE_ADD", "the cluster has no control plane".to_string()))?;
+    let index = nodes.len() as u32;
+    let node = machine(proc, &engine, cluster, index, size).await?;
+    write_profile(proc, index + 1, size).map_err(|text| ("HOST_PERMISSIONS", text))?;
+    worker(proc, &node).await;
     cluster.settled().await;
     Ok(())
 }
