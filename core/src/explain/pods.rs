@@ -168,6 +168,9 @@ fn going(pod: &Pod, reasons: &mut Vec<Reason>) {
     reasons.push(Reason { about: "pod".into(), reason: "Terminating".into(), message });
 }
 
+/// The registries here offer what was written for the sandbox; a real one may offer more.
+const NO_IMAGE: &str = " (the images that there are in this sandbox: sandbar images)";
+
 fn of_container(pod: &Pod, status: &ContainerStatus, warnings: &[Warning]) -> Option<Reason> {
     let about = format!("container {}", status.name);
     let state = status.state.clone().unwrap_or_default();
@@ -179,6 +182,9 @@ fn of_container(pod: &Pod, status: &ContainerStatus, warnings: &[Warning]) -> Op
             message.push_str(&format!(" (it exited with code {}: {reason})", last.exit_code));
         }
         let reason = waiting.reason.unwrap_or_default();
+        if matches!(reason.as_str(), "ErrImagePull" | "ImagePullBackOff") {
+            message.push_str(NO_IMAGE);
+        }
         return Some(Reason { about, reason, message: message.trim().to_string() });
     }
     if let Some(ended) = state.terminated {

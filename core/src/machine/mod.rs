@@ -73,7 +73,7 @@ pub struct Machine {
     started: Cell<Time>,
     changed: Notify,
     memory_changed: Notify,
-    cpu: Cell<u64>,
+    cpu: process::Burned,
     extensions: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
 }
 
@@ -101,7 +101,7 @@ impl Machine {
             started: Cell::new(sim.now()),
             changed: Notify::default(),
             memory_changed: Notify::default(),
-            cpu: Cell::new(0),
+            cpu: process::Burned::default(),
             extensions: RefCell::default(),
         });
         procfs::mount(&machine);
@@ -160,7 +160,7 @@ impl Machine {
 
     /// Microseconds of processor time that all its processes used, those that ended included.
     pub fn cpu_micros(&self) -> u64 {
-        self.cpu.get()
+        self.cpu.at(self.sim.now())
     }
 
     /// Notified whenever a process says that it uses more or less memory.

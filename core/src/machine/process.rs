@@ -54,7 +54,39 @@ pub struct Process {
     ended_for: Cell<Option<Cause>>,
     status: Cell<Option<ExitStatus>>,
     memory: Cell<u64>,
-    cpu: Cell<u64>,
+    cpu: Burned,
+}
+
+/// Processor time, as it is used up: at once, and from a moment on at a rate.
+#[derive(Default)]
+pub(super) struct Burned {
+    micros: Cell<u64>,
+    /// Since when, and how many thousandths of a processor.
+    rate: Cell<(Time, u64)>,
+}
+
+impl Burned {
+    pub(super) fn add(&self, micros: u64) {
+        self.micros.set(self.micros.get().saturating_add(micros));
+    }
+
+    pub(super) fn rate(&self) -> u64 {
+        self.rate.get().1
+    }
+
+    /// From now on so many thousandths of a processor are used.
+    pub(super) fn set_rate(&self, now: Time, millicores: u64) {
+        self.micros.set(self.at(now));
+        self.rate.set((now, millicores));
+    }
+
+    /// Microseconds up to a moment.
+    pub(super) fn at(&self, now: Time) -> u64 {
+        let (since, millicores) = self.rate.get();
+        let passed = u64::try_from(now.since(since).as_micros()).unwrap_or(u64::MAX);
+        let more = if millicores == 0 { 0 } else { passed.saturating_mul(millicores) / 1000 };
+        self.micros.get().saturating_add(more)
+    }
 }
 
 /// Sees processes come and go; hangs on a machine.
@@ -87,7 +119,7 @@ impl Process {
             ended_for: Cell::new(None),
             status: Cell::new(None),
             memory: Cell::new(1 << 20),
-            cpu: Cell::new(0),
+            cpu: Burned::default(),
         }
     }
 
@@ -143,15 +175,25 @@ impl Process {
 
     /// Microseconds of processor time it used.
     pub fn cpu_micros(&self) -> u64 {
-        self.cpu.get()
+        self.machine.upgrade().map_or(self.cpu.micros.get(), |m| self.cpu.at(m.sim().now()))
     }
 
     /// Adds processor time that it used.
     pub fn add_cpu_micros(&self, micros: u64) {
-        self.cpu.set(self.cpu.get() + micros);
+        self.cpu.add(micros);
         if let Some(machine) = self.machine.upgrade() {
-            machine.cpu.set(machine.cpu.get() + micros);
+            machine.cpu.add(micros);
         }
+    }
+
+    /// From now on, until it says otherwise or ends, it computes on so many thousandths of a
+    /// processor.
+    pub fn burn(&self, millicores: u64) {
+        let before = self.cpu.rate();
+        let Some(machine) = self.machine.upgrade() else { return };
+        let now = machine.sim().now();
+        self.cpu.set_rate(now, millicores);
+        machine.cpu.set_rate(now, machine.cpu.rate() + millicores - before);
     }
 
     /// Says that the program handles signals itself.
@@ -197,6 +239,7 @@ impl Process {
             return;
         }
         self.status.set(Some(status));
+        self.burn(0);
         let Some(machine) = self.machine.upgrade() else { return };
         let cause = machine.sim().cause();
         if cause != self.cause.get() && !cause.is_none() {

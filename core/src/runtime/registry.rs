@@ -69,6 +69,18 @@ impl Registries {
         self.0.bandwidth.set(bytes_per_second.max(1));
     }
 
+    /// What is offered: repositories as people write them, each with its tags, sorted.
+    pub fn list(&self) -> Vec<(String, Vec<String>)> {
+        let repositories = self.0.repositories.borrow();
+        let tags = |(name, repository): (&String, &Repository)| {
+            let name = Reference::parse(name).map_or(name.clone(), |r| r.familiar_repository());
+            (name, repository.tags.keys().cloned().collect())
+        };
+        let mut all: Vec<_> = repositories.iter().map(tags).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// The tags of a repository, sorted.
     pub fn tags(&self, repository: &Reference) -> BTreeSet<String> {
         let repositories = self.0.repositories.borrow();

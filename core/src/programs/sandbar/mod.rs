@@ -1,9 +1,10 @@
-//! `sandbar`: what no real cluster can do: break things on purpose, and explain itself; and a
-//! provider's cluster.
+//! `sandbar`: what no real cluster can do: break things on purpose, and explain itself; a provider's
+//! cluster; and which images there are.
 
 mod ask;
 mod cloud;
 mod fault;
+mod images;
 
 use crate::machine::{CompleteCx, Proc, Program};
 
@@ -27,6 +28,7 @@ Usage:
   sandbar fault kill pod/NAME [-n NAMESPACE] [-c C] the container's first process gets SIGKILL
   sandbar fault kubelet-stop NODE                   the node's kubelet dies and stays dead
   sandbar fault kubelet-start NODE                  the node's kubelet is started again
+  sandbar images [WORD]                             the images that the registries here have
   sandbar cloud create [--nodes N] [--max N]        a cluster at a provider: load balancers, autoscaling
   sandbar cloud status                              its machines
   sandbar cloud delete                              give it all back
@@ -43,6 +45,7 @@ async fn main(proc: Proc) -> i32 {
         }
         Some("cloud") => cloud::run(&proc, &args[1..]).await,
         Some("fault") => fault::run(&proc, &args[1..]).await,
+        Some("images") => images::run(&proc, &args[1..]).await,
         Some("why" | "trace") => ask::run(proc.clone(), &args).await,
         Some(other) => {
             let text = format!("sandbar: there is no command {other:?}; see sandbar --help\n");
@@ -59,6 +62,6 @@ fn complete(cx: &CompleteCx) -> Vec<String> {
         }
         Some("fault") if cx.words.len() > 2 => fault::complete(&cx.words[2..]),
         Some("why" | "trace") if cx.words.len() > 2 => ask::complete(cx),
-        _ => ["cloud", "fault", "help", "trace", "why"].map(String::from).to_vec(),
+        _ => ["cloud", "fault", "help", "images", "trace", "why"].map(String::from).to_vec(),
     }
 }

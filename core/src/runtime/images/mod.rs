@@ -15,9 +15,11 @@ mod nginx;
 mod node;
 mod perl;
 pub(crate) mod serving;
+mod stress;
 mod system;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod tutorials;
 
 use super::ImageDef;
@@ -48,7 +50,9 @@ const FAMILIES: &[&[&ImageDef]] = &[
         &node::NODE_ALPINE,
     ],
     &[&agnhost::IMAGE, &perl::IMAGE],
+    stress::IMAGES,
     system::IMAGES,
+    tools::IMAGES,
     tutorials::IMAGES,
 ];
 
@@ -82,6 +86,8 @@ const fn flat<const N: usize>() -> [&'static ImageDef; N] {
 pub static PROGRAMS: &[&Program] = &[
     &agnhost::PROGRAM,
     &tutorials::ECHO_SERVER,
+    &tools::ECHOSERVER,
+    &tools::GOPROXY,
     &hello::PROGRAM,
     &tutorials::HELLO_APP,
     &tutorials::HPA_EXAMPLE,
@@ -96,6 +102,9 @@ pub static PROGRAMS: &[&Program] = &[
     &system::PAUSE,
     &perl::PROGRAM,
     &databases::REDIS,
+    &stress::STRESS,
+    &stress::VISH_STRESS,
+    &tools::WHOAMI,
 ];
 
 /// A program of an image by name.

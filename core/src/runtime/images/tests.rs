@@ -127,7 +127,9 @@ fn every_image_can_start() {
         let found = path.split(':').chain([""]).any(|dir| {
             let node = files.get(&format!("{dir}/{}", argv[0].trim_start_matches('/')));
             node.is_ok_and(|node| match &node.kind {
-                Kind::File(content) => program_name(content).is_some(),
+                Kind::File(content) => {
+                    program_name(content).is_some() || content.starts_with(b"#!/bin/sh\n")
+                }
                 _ => false,
             })
         });
@@ -283,4 +285,61 @@ fn a_leak_makes_answers_slower_until_there_are_none() {
     c.pass(20_000);
     assert!(!took(&c).0);
     assert!(c.machine.memory() > memory + (200 << 20));
+}
+
+#[test]
+fn tools_do_what_their_names_say() {
+    let c = start("traefik/whoami", &[]);
+    assert!(c.log().ends_with("Starting up on port 80\n"));
+    let (status, body) = c.get("/a?b=c");
+    assert!(
+        body.starts_with("Hostname: web-1\nIP: 127.0.0.1\nIP: ::1\nIP: 10.244.0.5\n"),
+        "{body}"
+    );
+    assert!(status == 200 && body.contains("\nGET /a?b=c HTTP/1.1\nHost: 10.244.0.5\n"), "{body}");
+    let c = start("registry.k8s.io/echoserver:1.10", &[("POD_NAME", "web-1")]);
+    let body = c.get(":8080/x?y=z").1;
+    assert!(
+        body.contains("\tpod name:\tweb-1\n") && body.contains("\tclient_address=10.244.0.1\n")
+    );
+    assert!(
+        body.contains("\tquery=y=z\n") && body.contains("\trequest_uri=http://10.244.0.5:8080/x\n")
+    );
+    assert_eq!(start("registry.k8s.io/goproxy:0.1", &[]).get(":8080/").0, 500);
+}
+
+#[test]
+fn stress_uses_what_it_is_told_to() {
+    let run = |image: &str, argv: &[&str]| {
+        let c = start(image, &[]);
+        let (stdout, out) = Fd::capture();
+        let command = Command::new(argv.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let child = c.machine.spawn(command.stdout(stdout.clone()).stderr(stdout)).unwrap();
+        let cpu = c.machine.cpu_micros();
+        c.pass(10_000);
+        let said = String::from_utf8(out.borrow().clone()).unwrap();
+        (said, c.machine.memory() >> 20, (c.machine.cpu_micros() - cpu) / 1_000_000, child)
+    };
+    let (said, memory, cpu, _c) =
+        run("polinux/stress", &["stress", "--vm", "1", "--vm-bytes", "150M", "--vm-hang", "1"]);
+    assert!(said.ends_with("dispatching hogs: 0 cpu, 0 io, 1 vm, 0 hdd\n"), "{said}");
+    assert!((150..160).contains(&memory) && cpu == 0, "{memory} MiB, {cpu} s");
+    let (said, _, cpu, child) = run("polinux/stress", &["stress", "-c", "2", "-t", "3s"]);
+    assert!(said.ends_with("successful run completed in 3s\n") && cpu == 6, "{said} {cpu}");
+    assert_eq!(child.status(), Some(ExitStatus::Code(0)));
+    for (argv, want) in [
+        (&["stress", "--cpu", "x"][..], "unrecognized value: x"),
+        (&["stress", "--vm"], "missing argument: --vm"),
+        (&["stress", "--what"], "unrecognized option: --what"),
+        (&["stress", "--vm", "18446744073709551615"], "too many workers"),
+        (&["stress", "-i", "1"], "work on disks is not simulated in this sandbox"),
+    ] {
+        let (said, _, _, child) = run("polinux/stress", argv);
+        assert!(said.ends_with(&format!("{want}\n")), "{said}");
+        assert_eq!(child.status(), Some(ExitStatus::Code(1)));
+    }
+    let argv = ["/stress", "-cpus", "2", "-mem-total", "100Mi", "-mem-alloc-size=10Mi"];
+    let (said, memory, cpu, _c) = run("vish/stress", &argv);
+    assert!(said.contains("Spawning a thread") && said.ends_with("Allocated \"100Mi\" memory\n"));
+    assert!(memory > 100 && cpu == 20, "{memory} MiB, {cpu} s");
 }
