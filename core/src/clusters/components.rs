@@ -268,7 +268,7 @@ async fn csi_controller(proc: Proc) -> i32 {
         Err(code) => return code,
     };
     let client = Client::system(&node.cluster.api, "csi-controller");
-    let _driver = controllers::framework::start(&client, cloud::disks::make(&client, &cloud));
+    let _driver = controllers::framework::start(&client, cloud::disks::make(&client, &cloud.disks));
     asked_to_end(&proc).await;
     0
 }

@@ -24,6 +24,8 @@ pub mod systemd;
 
 pub use desktop::{Current, Faults};
 pub use install::{bootstrap, disable_metrics, enable_metrics, has_metrics};
+pub use metrics::MetricsServer;
 pub use minikube::{
     BASE_IMAGE, BASE_VERSION, Cluster, ClusterNode, Layout, MINIKUBE, MOST_NODES, NodeSize,
 };
+pub use provisioner::Provisioner;

@@ -1,17 +1,24 @@
 //! A cluster of parts: an API server, every controller, the scheduler, and nodes with real kubelets,
 //! container engines and proxies. Every part can be stopped and started again.
 
-use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use sandbar_core::{
     api::object::from_value,
     apiserver::ApiServer,
     checkers::{ALWAYS, SOON, Seen, Watch, violations},
-    client::{Client, User},
-    controllers::{self, framework::Running},
+    client::{Client, FieldValidation, User},
+    clusters::{
+        MetricsServer, Provisioner,
+        cloud::disks::{self, Disks},
+    },
+    controllers::{
+        self,
+        framework::{self, Running},
+    },
     fabric::{Endpoint, Fabric},
-    kubelet::{Capacity, Hub, Kubelet, KubeletConfig},
+    kubelet::{Capacity, Hub, Kubelet, KubeletConfig, NetworkDisks},
     machine::{Machine, MachineSpec, MemoryTotal, fs::Fs},
     network::Proxy,
     runtime::{Engine, EngineConfig, EngineKind, Registries, images},
@@ -34,6 +41,12 @@ pub enum Part {
     Controller(String),
     /// The scheduler.
     Scheduler,
+    /// minikube's provisioner, on the first node.
+    Provisioner,
+    /// The controller of the provider's disks.
+    Disks,
+    /// metrics-server.
+    Metrics,
     /// The kubelet of the node with this number.
     Kubelet(usize),
     /// The proxy of the node with this number.
@@ -49,6 +62,14 @@ struct NodeParts {
     proxy: Option<Proxy>,
 }
 
+/// How often processes are charged with their load.
+const LOAD_EVERY: Duration = Duration::from_secs(5);
+/// How often kubelets are asked what is used.
+const SCRAPE_EVERY: Duration = Duration::from_secs(15);
+
+/// Thousandths of a processor that pods use, by how their names begin.
+type Loads = Rc<RefCell<BTreeMap<String, u64>>>;
+
 /// The cluster.
 pub struct Cluster {
     /// Its clock.
@@ -58,6 +79,12 @@ pub struct Cluster {
     api: ApiServer,
     controllers: BTreeMap<String, Running>,
     scheduler: Option<Scheduler>,
+    provisioner: Option<Provisioner>,
+    driver: Option<Running>,
+    metrics: Option<Rc<MetricsServer>>,
+    /// What is on the provider's disks: it outlives whoever serves them.
+    disks: Rc<Disks>,
+    loads: Loads,
     nodes: Vec<NodeParts>,
     engines: Vec<(String, Engine)>,
     hub: Rc<Hub>,
@@ -81,6 +108,11 @@ impl Cluster {
             admin,
             controllers: BTreeMap::new(),
             scheduler: None,
+            provisioner: None,
+            driver: None,
+            metrics: None,
+            disks: Rc::default(),
+            loads: Rc::default(),
             nodes: Vec::new(),
             engines: Vec::new(),
             hub,
@@ -88,9 +120,7 @@ impl Cluster {
             api,
             sim,
         };
-        for part in cluster.control_plane() {
-            cluster.start(&part);
-        }
+        cluster.furnish();
         let wire = fabric.network("192.168.49.0/24".parse().expect("a range"));
         for number in 0..nodes {
             let name = format!("node-{}", number + 1);
@@ -99,6 +129,11 @@ impl Cluster {
             let address = format!("192.168.49.{}", number + 2).parse().expect("an address");
             endpoint.site().join(&wire, address, true);
             machine.set(Rc::new(endpoint.clone()));
+            let disks = cluster.disks.clone();
+            let find = move |driver: &str, handle: &str| {
+                if driver == disks::DRIVER { disks.get(handle) } else { None }
+            };
+            machine.set(Rc::new(NetworkDisks(Box::new(find))));
             let engine = Engine::start(EngineConfig {
                 kind: EngineKind::Containerd,
                 machine: machine.clone(),
@@ -115,13 +150,47 @@ impl Cluster {
             cluster.start(&Part::Kubelet(number));
             cluster.start(&Part::Proxy(number));
         }
+        for part in cluster.control_plane() {
+            cluster.start(&part);
+        }
+        let engines = cluster.engines.iter().map(|(_, engine)| engine.clone()).collect();
+        charge(&cluster.sim, &cluster.loads, engines);
         cluster.pass(Duration::from_secs(30));
         cluster
     }
 
+    /// Classes of volumes and of priority.
+    fn furnish(&self) {
+        let classes = [
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+                "metadata": {"name": "standard"}, "reclaimPolicy": "Delete",
+                "provisioner": "k8s.io/minikube-hostpath", "volumeBindingMode": "Immediate"}),
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+                "metadata": {"name": "standard-rwo"}, "reclaimPolicy": "Delete",
+                "provisioner": disks::DRIVER, "volumeBindingMode": "WaitForFirstConsumer",
+                "allowVolumeExpansion": true}),
+            json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                "metadata": {"name": "high"}, "value": 1_000}),
+            json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                "metadata": {"name": "low"}, "value": -10}),
+        ];
+        for class in classes {
+            let text = |key: &str| class[key].as_str().unwrap_or_default().to_string();
+            let known = self.admin.kinds().by_kind(&text("apiVersion"), &text("kind")).cloned();
+            let kind = known.expect("a built-in kind").id;
+            self.admin.create_value(kind, "", class, FieldValidation::Strict).expect("made");
+        }
+    }
+
     fn control_plane(&self) -> Vec<Part> {
         let controllers = controllers::names().map(|name| Part::Controller(name.to_string()));
-        controllers.chain([Part::Scheduler]).collect()
+        let others = [Part::Scheduler, Part::Provisioner, Part::Disks, Part::Metrics];
+        controllers.chain(others).collect()
+    }
+
+    /// Pods whose names begin so use so many thousandths of a processor together from now on.
+    pub fn load(&self, pods: &str, millis: u64) {
+        self.loads.borrow_mut().insert(pods.to_string(), millis);
     }
 
     /// Every part there is.
@@ -153,6 +222,9 @@ impl Cluster {
         match part {
             Part::Controller(name) => drop(self.controllers.remove(name)),
             Part::Scheduler => drop(self.scheduler.take()),
+            Part::Provisioner => drop(self.provisioner.take()),
+            Part::Disks => drop(self.driver.take()),
+            Part::Metrics => drop(self.metrics.take()),
             Part::Kubelet(n) => drop(self.nodes[*n].kubelet.take()),
             Part::Proxy(n) => drop(self.nodes[*n].proxy.take()),
         }
@@ -171,6 +243,25 @@ impl Cluster {
             Part::Scheduler => {
                 let client = Client::system(&self.api, "kube-scheduler");
                 self.scheduler.get_or_insert_with(|| Scheduler::start(&client));
+            }
+            Part::Provisioner => {
+                let client = Client::system(&self.api, "storage-provisioner");
+                let node = &self.nodes[0];
+                let start = || Provisioner::start(&client, &node.machine, &node.name);
+                self.provisioner.get_or_insert_with(start);
+            }
+            Part::Disks => {
+                let client = Client::system(&self.api, "csi-controller");
+                let start = || framework::start(&client, disks::make(&client, &self.disks));
+                self.driver.get_or_insert_with(start);
+            }
+            Part::Metrics => {
+                let client = Client::system_account(&self.api, "kube-system", "metrics-server");
+                if self.metrics.is_none() {
+                    let server = Rc::new(MetricsServer::start(&self.api, &client));
+                    scrape(&self.sim, &server);
+                    self.metrics = Some(server);
+                }
             }
             Part::Kubelet(n) => self.start_kubelet(*n),
             Part::Proxy(n) => {
@@ -196,7 +287,10 @@ impl Cluster {
             engine: node.engine.clone(),
             pod_cidr: None,
             capacity: Capacity { cpus: 16, memory: 8 << 30, pods: 60, ..Capacity::default() },
-            labels: BTreeMap::new(),
+            labels: BTreeMap::from([(
+                "topology.kubernetes.io/zone".to_string(),
+                ["sandbar-1a", "sandbar-1b", "sandbar-1c"][number % 3].to_string(),
+            )]),
             taints: Vec::new(),
             static_pods: Vec::new(),
             cluster_dns: None,
@@ -235,6 +329,9 @@ impl Cluster {
     fn is_whole(&self) -> bool {
         self.controllers.len() == controllers::names().count()
             && self.scheduler.is_some()
+            && self.provisioner.is_some()
+            && self.driver.is_some()
+            && self.metrics.is_some()
             && self.nodes.iter().all(|n| n.kubelet.is_some() && n.proxy.is_some())
     }
 }
@@ -243,6 +340,39 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.sim.shutdown();
     }
+}
+
+/// Charges processes with the load of their pods, again and again.
+fn charge(sim: &Sim, loads: &Loads, engines: Vec<Engine>) {
+    let (own, loads) = (sim.clone(), loads.clone());
+    sim.after(LOAD_EVERY, move || {
+        for (begin, millis) in loads.borrow().iter().filter(|(_, millis)| **millis > 0) {
+            let mut busy = Vec::new();
+            for container in engines.iter().flat_map(Engine::containers) {
+                let pod = container.spec.pod.as_ref();
+                let counts = pod.is_some_and(|p| !p.is_sandbox() && p.pod.starts_with(begin));
+                if counts && container.is_running() {
+                    busy.extend(container.process());
+                }
+            }
+            for child in &busy {
+                let micros = millis * 1_000 * LOAD_EVERY.as_secs() / busy.len() as u64;
+                child.process().add_cpu_micros(micros);
+            }
+        }
+        charge(&own, &loads, engines);
+    });
+}
+
+/// Measures again and again, as long as the server is held.
+fn scrape(sim: &Sim, server: &Rc<MetricsServer>) {
+    server.scrape();
+    let (own, weak) = (sim.clone(), Rc::downgrade(server));
+    sim.after(SCRAPE_EVERY, move || {
+        if let Some(server) = weak.upgrade() {
+            scrape(&own, &server);
+        }
+    });
 }
 
 fn machine(sim: &Sim, name: &str) -> Rc<Machine> {

@@ -1,4 +1,14 @@
 //! What can be done to a cluster, drawn from a seed.
+//!
+//! - [`crowd`]: what makes pods many or few, and pushes them aside.
+//! - [`order`]: how workloads change, and what belongs to what.
+//! - [`storage`]: volumes.
+//! - [`timed`]: work that ends, or begins by the clock.
+
+pub mod crowd;
+pub mod order;
+pub mod storage;
+pub mod timed;
 
 use std::time::Duration;
 
@@ -79,6 +89,14 @@ pub enum Op {
     FailingJob(u64),
     /// A node gets or loses the label `disk=fast`.
     NodeLabel(usize),
+    /// Volumes.
+    Storage(storage::Storage),
+    /// Jobs.
+    Timed(timed::Timed),
+    /// Autoscalers, priorities, nodes.
+    Crowd(crowd::Crowd),
+    /// Rollouts, services, namespaces, custom resources.
+    Order(order::Order),
     /// Nothing is done for so many milliseconds.
     Wait(u64),
 }
@@ -99,7 +117,7 @@ impl Op {
             _ => Sort::ReplicaSet,
         };
         let more = chance.below(1_000);
-        match chance.below(46) {
+        match chance.below(80) {
             0..=8 => Op::Create(sort, n, count),
             9..=12 => Op::Scale(sort, n, count),
             13..=15 => Op::Image(sort, n, more % 3),
@@ -128,6 +146,10 @@ impl Op {
             37 => Op::Start(more),
             38 => Op::Taint(node),
             39 => Op::FailingJob(n),
+            40..=48 => Op::Storage(storage::Storage::draw(chance)),
+            49..=54 => Op::Timed(timed::Timed::draw(chance)),
+            55..=62 => Op::Crowd(crowd::Crowd::draw(chance, nodes)),
+            63..=70 => Op::Order(order::Order::draw(chance)),
             _ => Op::Wait(match more % 4 {
                 0 => 100_000,
                 1 => 20_000,
@@ -214,6 +236,10 @@ impl Op {
                     "containers": [{"name": "c", "image": "busybox:1.36",
                         "command": ["sh", "-c", "sleep 1; exit 3"]}]}}}}),
             ),
+            Op::Storage(op) => op.run(cluster),
+            Op::Timed(op) => op.run(cluster),
+            Op::Crowd(op) => op.run(cluster),
+            Op::Order(op) => op.run(cluster),
             Op::Wait(millis) => cluster.pass(Duration::from_millis(*millis)),
         }
         Vec::new()
@@ -247,15 +273,43 @@ fn group_of(sort: Sort) -> (&'static str, &'static str) {
     }
 }
 
+fn kind_named(cluster: &Cluster, kind: &str) -> sandbar_core::api::KindId {
+    cluster.admin.kinds().iter().find(|k| k.kind == kind).expect("a built-in kind").id
+}
+
+/// Creates an object in [`PLACE`], if the API lets it.
 fn make(cluster: &Cluster, value: Value) {
+    make_in(cluster, PLACE, value);
+}
+
+fn make_in(cluster: &Cluster, namespace: &str, value: Value) {
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_string();
-    let kind = cluster.admin.kinds().by_kind(&text("apiVersion"), &text("kind")).expect("known").id;
-    let _ = cluster.admin.create_value(kind, PLACE, value, FieldValidation::Strict);
+    let known = cluster.admin.kinds().by_kind(&text("apiVersion"), &text("kind")).cloned();
+    let kind = known.expect("a built-in kind");
+    let namespace = if kind.namespaced { namespace } else { "" };
+    let _ = cluster.admin.create_value(kind.id, namespace, value, FieldValidation::Strict);
+}
+
+/// Where objects of a kind are.
+fn place_of(cluster: &Cluster, kind: sandbar_core::api::KindId) -> &'static str {
+    if cluster.admin.kind(kind).namespaced { PLACE } else { "" }
+}
+
+fn is_there(cluster: &Cluster, kind: &str, name: &str) -> bool {
+    let kind = kind_named(cluster, kind);
+    cluster.admin.get_any(kind, place_of(cluster, kind), name).is_ok()
 }
 
 fn remove(cluster: &Cluster, kind: &str, name: &str) {
-    let kind = cluster.admin.kinds().iter().find(|k| k.kind == kind).expect("known").id;
-    let _ = cluster.admin.delete_any(kind, PLACE, name, &DeleteOptions::default());
+    let kind = kind_named(cluster, kind);
+    let place = place_of(cluster, kind);
+    let _ = cluster.admin.delete_any(kind, place, name, &DeleteOptions::default());
+}
+
+fn merge(cluster: &Cluster, kind: &str, name: &str, patch: &Value) {
+    let kind = kind_named(cluster, kind);
+    let key = (place_of(cluster, kind), name);
+    let _ = cluster.admin.patch(kind, key, (PatchType::Merge, patch), Subresource::Main);
 }
 
 fn patch(cluster: &Cluster, sort: Sort, n: u64, patch: Value) {

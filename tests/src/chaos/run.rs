@@ -16,7 +16,7 @@ use sandbar_core::{
 use super::{
     Chance,
     cluster::Cluster,
-    ops::{NAMES, Op, PLACE, Sort, cordon, untaint},
+    ops::{NAMES, Op, PLACE, Sort, cordon, crowd, order, storage, timed, untaint},
 };
 
 /// Real time between two operations is what people take; here it is short.
@@ -97,6 +97,9 @@ pub fn heal(cluster: &mut Cluster) {
             Op::Image(sort, number, 0).run(cluster);
         }
     }
+    timed::heal(cluster);
+    order::heal(cluster);
+    crowd::heal(cluster);
     stuck(cluster);
     // A stateful set can't replace a pod that it lost while the pod has the name.
     for pod in cluster.admin.list::<Pod>(Some(PLACE)) {
@@ -107,6 +110,9 @@ pub fn heal(cluster: &mut Cluster) {
     }
     let options = DeleteOptions::default();
     let _ = cluster.admin.delete::<ResourceQuota>(PLACE, "quota", &options);
+    // What is on its way out goes first.
+    cluster.pass(Duration::from_secs(60));
+    storage::heal(cluster);
 }
 
 /// What a controller does not replace although it will never run: upstream waits for people here.

@@ -7,12 +7,7 @@
 //! Models the sidecars `external-provisioner` and `external-resizer` with a driver that needs no
 //! help of the node to grow a file system.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    rc::{Rc, Weak},
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use k8s_openapi::{
     api::{
@@ -26,7 +21,6 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 
-use super::Cloud;
 use crate::{
     api::{
         KindId, Object, Status, Typed,
@@ -69,14 +63,14 @@ impl Disks {
     }
 }
 
-/// The driver's controller.
-pub fn make(client: &Client, cloud: &Rc<Cloud>) -> Box<dyn Controller> {
+/// The driver's controller: it makes and removes these disks.
+pub fn make(client: &Client, disks: &Rc<Disks>) -> Box<dyn Controller> {
     let id = names::random_suffix(client.sim(), 5);
     Box::new(Driver {
         client: client.clone(),
         provisioner: Recorder::new(client, &format!("{DRIVER}_csi-controller-{id}"), ""),
         resizer: Recorder::new(client, &format!("external-resizer {DRIVER}"), ""),
-        cloud: Rc::downgrade(cloud),
+        disks: disks.clone(),
         pending: RefCell::default(),
     })
 }
@@ -85,7 +79,7 @@ struct Driver {
     client: Client,
     provisioner: Recorder,
     resizer: Recorder,
-    cloud: Weak<Cloud>,
+    disks: Rc<Disks>,
     /// When the provider has done what it was asked for a claim, by uid.
     pending: RefCell<BTreeMap<String, Time>>,
 }
@@ -119,11 +113,7 @@ impl Driver {
         }
     }
 
-    fn provision(
-        &self,
-        cloud: &Cloud,
-        claim: &PersistentVolumeClaim,
-    ) -> Result<Option<Duration>, Status> {
+    fn provision(&self, claim: &PersistentVolumeClaim) -> Result<Option<Duration>, Status> {
         let object: &dyn Object = claim;
         let mine = annotation(&claim.metadata, volumes::PROVISIONER) == Some(DRIVER);
         if !mine || is_deleting(&claim.metadata) || !volume_name(claim).is_empty() {
@@ -153,7 +143,7 @@ impl Driver {
             return Ok(wait);
         }
         let volume = volume(claim, &class, &name, zone);
-        cloud.disks.make(&handle(zone, &name), self.client.sim());
+        self.disks.make(&handle(zone, &name), self.client.sim());
         self.client.create(volume)?;
         let text = format!("Successfully provisioned volume {name}");
         self.provisioner.event(object, EventType::Normal, "ProvisioningSucceeded", &text);
@@ -212,7 +202,7 @@ impl Driver {
     }
 
     /// A released volume goes, and its disk.
-    fn reclaim(&self, cloud: &Cloud, volume: &PersistentVolume) -> Result<(), Status> {
+    fn reclaim(&self, volume: &PersistentVolume) -> Result<(), Status> {
         let mine = annotation(&volume.metadata, volumes::PROVISIONED_BY) == Some(DRIVER);
         let spec = volume.spec.as_ref();
         let policy = spec.and_then(|s| s.persistent_volume_reclaim_policy.as_deref());
@@ -221,7 +211,7 @@ impl Driver {
             return Ok(());
         }
         if let Some(csi) = spec.and_then(|s| s.csi.as_ref()) {
-            cloud.disks.remove(&csi.volume_handle);
+            self.disks.remove(&csi.volume_handle);
         }
         let name = (volume as &dyn Object).name();
         match self.client.delete::<PersistentVolume>("", name, &DeleteOptions::default()) {
@@ -295,16 +285,15 @@ impl Controller for Driver {
     }
 
     fn reconcile(&self, key: &Key, _queue: &Queue) -> Result<Option<Duration>, Status> {
-        let Some(cloud) = self.cloud.upgrade() else { return Ok(None) };
         if key.0.is_empty() {
             let volume = self.client.find::<PersistentVolume>("", &key.1);
-            return volume.map_or(Ok(()), |v| self.reclaim(&cloud, &v)).map(|()| None);
+            return volume.map_or(Ok(()), |v| self.reclaim(&v)).map(|()| None);
         }
         let Some(claim) = self.client.find::<PersistentVolumeClaim>(&key.0, &key.1) else {
             return Ok(None);
         };
         match volume_name(&claim).is_empty() {
-            true => self.provision(&cloud, &claim),
+            true => self.provision(&claim),
             false => self.resize(&claim),
         }
     }
