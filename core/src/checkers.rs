@@ -9,14 +9,23 @@
 //! For tests: the random clusters of `tests/tests/chaos.rs`, and every session a test drives.
 
 mod addresses;
+mod autoscalers;
+mod budgets;
 mod containers;
+mod cronjobs;
 mod endpoints;
+mod metadata;
+mod namespaces;
+mod nodes;
+mod ordinals;
 mod owners;
 mod placement;
 mod quotas;
 mod replicas;
 mod services;
+mod volumes;
 mod watch;
+mod writes;
 
 use crate::{client::Client, runtime::Engine};
 
@@ -35,20 +44,31 @@ pub type Checker = (&'static str, fn(&Seen) -> Vec<String>);
 
 /// What holds at every moment, sorted by name.
 pub const ALWAYS: &[Checker] = &[
+    ("a claim has its volume for itself", volumes::check),
+    ("a cron job that forbids it has one job at work", cronjobs::check),
+    ("a node is not asked for more than it has", nodes::check),
     ("containers run exactly while the runtime says so", containers::check),
+    ("every object is in a namespace that there is", namespaces::check),
     ("every service has its own addresses and ports", services::check),
     ("no two pods have one address", addresses::check),
     ("the store's indexes agree with its objects", store),
 ];
 
 /// What holds but for news that are on their way, sorted by name.
-pub const SOON: &[Checker] = &[("endpoints are ready pods unless asked", endpoints::check)];
+pub const SOON: &[Checker] = &[
+    ("a volume and its claim point at each other", volumes::pairs),
+    ("endpoints are ready pods unless asked", endpoints::check),
+];
 
 /// What holds once everything has settled, sorted by name.
 pub const SETTLED: &[Checker] = &[
+    ("a namespace that goes is gone", namespaces::settled),
+    ("autoscalers keep their limits", autoscalers::check),
+    ("budgets count what is there", budgets::check),
     ("no object outlives its owner", owners::check),
     ("quotas count what is there", quotas::check),
     ("there are as many pods as are wanted", replicas::check),
+    ("volumes go when nobody has them", volumes::settled),
 ];
 
 /// All violations of these promises, each with the promise it breaks.

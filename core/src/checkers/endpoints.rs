@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::{
-    core::v1::{Pod, Service},
+    core::v1::{Pod, Service, ServiceSpec},
     discovery::v1::EndpointSlice,
 };
 
@@ -42,12 +42,23 @@ pub fn check(seen: &Seen) -> Vec<String> {
                         "{name} leads to an address that is not {namespace}/{pod}'s"
                     ));
                 }
+                Some(found) if !chosen(spec, &found) => {
+                    wrong.push(format!(
+                        "{name} leads to {namespace}/{pod}, which it does not choose"
+                    ));
+                }
                 Some(_) => {}
             }
         }
     }
     wrong.extend(missing(seen, &ready));
     wrong
+}
+
+/// Whether a service chooses a pod; one without a selector has endpoints made by hand.
+fn chosen(spec: Option<&ServiceSpec>, pod: &Pod) -> bool {
+    let selector = spec.and_then(|s| s.selector.as_ref()).filter(|s| !s.is_empty());
+    selector.is_none_or(|s| Selector::from_labels(s).matches(pod.metadata.labels.as_ref()))
 }
 
 /// Ready pods to which their service does not lead.

@@ -32,7 +32,26 @@ pub fn objections(pod: &Pod, node: &Node, others: &[std::rc::Rc<Pod>]) -> Vec<St
         }
     }
     found.extend(room(pod, node, others));
+    let taken: Vec<String> = others
+        .iter()
+        .filter(|other| !pods::is_terminal(other))
+        .flat_map(|other| host_ports(other))
+        .collect();
+    let ports = host_ports(pod).into_iter().filter(|port| taken.contains(port));
+    found.extend(ports.map(|port| format!("{port} is taken")));
     found
+}
+
+/// Ports of its node that a pod holds: `port 80/TCP of 0.0.0.0`.
+pub fn host_ports(pod: &Pod) -> Vec<String> {
+    let containers = pod.spec.iter().flat_map(|s| &s.containers);
+    let ports = containers.flat_map(|c| c.ports.iter().flatten()).filter_map(|port| {
+        let number = port.host_port.filter(|n| *n > 0)?;
+        let protocol = port.protocol.as_deref().unwrap_or("TCP");
+        let ip = port.host_ip.as_deref().filter(|ip| !ip.is_empty()).unwrap_or("0.0.0.0");
+        Some(format!("port {number}/{protocol} of {ip}"))
+    });
+    ports.collect()
 }
 
 fn tolerated(taint: &Taint, tolerations: &[Toleration]) -> bool {
@@ -48,7 +67,7 @@ fn tolerated(taint: &Taint, tolerations: &[Toleration]) -> bool {
 }
 
 /// What a pod's containers ask for, in thousandths.
-fn asks(pod: &Pod) -> BTreeMap<String, i64> {
+pub fn asks(pod: &Pod) -> BTreeMap<String, i64> {
     let mut sum = BTreeMap::new();
     for container in pod.spec.iter().flat_map(|s| &s.containers) {
         let requests = container.resources.as_ref().and_then(|r| r.requests.clone());

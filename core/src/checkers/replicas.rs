@@ -148,6 +148,13 @@ fn jobs(seen: &Seen, wrong: &mut Vec<String>) {
             wrong.push(format!("job {ns}/{name} is over and has {running} pods"));
         }
         let most = spec.parallelism.unwrap_or(1);
+        let waits = spec.suspend == Some(true) || most == 0 || meta::is_deleting(&job.metadata);
+        if !over && !waits && running == 0 {
+            wrong.push(format!("job {ns}/{name} is not over and has no pods"));
+        }
+        if spec.suspend == Some(true) && running > 0 {
+            wrong.push(format!("job {ns}/{name} is suspended and has {running} pods"));
+        }
         if running > most {
             wrong.push(format!("job {ns}/{name} runs {running} pods of at most {most}"));
         }

@@ -1,5 +1,6 @@
 //! What can only be seen at the moment it happens: revisions that grow, pods that get nodes they may
-//! be on, quotas that are not exceeded by what is new.
+//! be on, quotas that are not exceeded by what is new, metadata that no write may change, pods of
+//! sets that come too early, writes without end.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,7 +10,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::{Node, Pod, ResourceQuota};
 
-use super::{Seen, placement, quotas};
+use super::{Seen, metadata, ordinals, placement, quotas, writes::Writes};
 use crate::{
     api::{Object, Typed, pods, quantity::Amount},
     client::{Change, Client, Op, Subscription},
@@ -32,6 +33,9 @@ struct Inner {
     before: RefCell<BTreeMap<String, (Time, Rc<Node>)>>,
     /// What each quota had counted and allowed when it was looked at last.
     quotas: RefCell<BTreeMap<String, (i64, i64)>>,
+    /// When pods of stateful sets went last, by name.
+    gone: RefCell<BTreeMap<String, Time>>,
+    writes: Writes,
     wrong: RefCell<Vec<String>>,
 }
 
@@ -43,6 +47,8 @@ impl Watch {
             revision: Cell::new(client.revision()),
             before: RefCell::default(),
             quotas: RefCell::default(),
+            gone: RefCell::default(),
+            writes: Writes::default(),
             wrong: RefCell::default(),
         });
         let kinds: Vec<_> = client.kinds().iter().filter(|k| k.is_stored()).map(|k| k.id).collect();
@@ -59,6 +65,11 @@ impl Watch {
     pub fn take(&self) -> Vec<String> {
         self.inner.look_at_quotas();
         self.inner.wrong.take()
+    }
+
+    /// How often each object was written since the last call, by its kind and name.
+    pub fn take_writes(&self) -> BTreeMap<String, u32> {
+        self.inner.writes.take()
     }
 }
 
@@ -78,6 +89,14 @@ impl Inner {
             self.wrong(format!("{name} was told at revision {} after {last}", change.revision));
         }
         self.revision.set(change.revision);
+        let kind = self.client.kind(change.kind);
+        for text in metadata::objections(change) {
+            self.wrong(format!("{} {name}: {text}", kind.singular));
+        }
+        let now = self.client.sim().now();
+        if let Some(text) = self.writes.count(&kind.singular, change, now) {
+            self.wrong(text);
+        }
         if change.kind == Node::ID {
             let old = change.old.as_ref().and_then(crate::api::object::downcast_rc::<Node>);
             if let Some(old) = old {
@@ -85,8 +104,24 @@ impl Inner {
                 self.before.borrow_mut().insert(key, (self.client.sim().now(), old));
             }
         }
-        if change.kind == Pod::ID && change.op == Op::Modified {
-            self.bound(change);
+        if change.kind != Pod::ID {
+            return;
+        }
+        match change.op {
+            Op::Added => self.came(change),
+            Op::Modified => self.bound(change),
+            Op::Deleted => {
+                self.gone.borrow_mut().insert(change.object.name().to_string(), now);
+            }
+        }
+    }
+
+    /// A pod of a stateful set must not come before those before it are ready.
+    fn came(&self, change: &Change) {
+        let Some(pod) = change.object.downcast::<Pod>() else { return };
+        let gone = |name: &str| self.gone.borrow().get(name).copied();
+        for text in ordinals::objections(&self.client, pod, gone) {
+            self.wrong(format!("pod {} came too early: {text}", change.object.name()));
         }
     }
 

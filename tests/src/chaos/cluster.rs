@@ -325,6 +325,11 @@ impl Cluster {
         broken
     }
 
+    /// How often each object was written since the last call.
+    pub fn writes(&self) -> BTreeMap<String, u32> {
+        self.watch.take_writes()
+    }
+
     /// Whether every part runs.
     fn is_whole(&self) -> bool {
         self.controllers.len() == controllers::names().count()

@@ -25,6 +25,9 @@ const BETWEEN: Duration = Duration::from_millis(400);
 /// controllers, 1000 seconds.
 const SETTLING: Duration = Duration::from_secs(2_000);
 
+/// At its end nothing happens any more for so long.
+const REST: Duration = Duration::from_secs(300);
+
 /// What went wrong, and after which operation (counted from 0; all of them: while settling).
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -53,7 +56,10 @@ pub fn play(seed: u64, nodes: usize, ops: &[Op]) -> Option<Failure> {
     }
     heal(&mut cluster);
     let after = ops.len();
-    for _ in 0..SETTLING.as_secs() / 30 {
+    for passed in 0..SETTLING.as_secs() / 30 {
+        if passed + REST.as_secs() / 30 == SETTLING.as_secs() / 30 {
+            cluster.writes();
+        }
         cluster.pass(Duration::from_secs(30));
         let broken = cluster.broken();
         if !broken.is_empty() {
@@ -62,11 +68,25 @@ pub fn play(seed: u64, nodes: usize, ops: &[Op]) -> Option<Failure> {
     }
     let mut broken = violations(SETTLED, &cluster.seen());
     broken.extend(violations(SOON, &cluster.seen()));
+    broken.extend(restless(&cluster));
     if broken.is_empty() {
         return None;
     }
     broken.extend(held(&cluster));
     Some(Failure { after, broken })
+}
+
+/// Objects that are written although nothing happens: leases are renewed every 10 seconds, nodes
+/// report every 5 minutes, and autoscalers measure every 15 seconds.
+fn restless(cluster: &Cluster) -> Vec<String> {
+    let most = |key: &str| match key.split(' ').next() {
+        Some("lease") => 36,
+        Some("horizontalpodautoscaler") => 24,
+        _ => 2,
+    };
+    let writes = cluster.writes().into_iter();
+    let many = writes.filter(|(key, count)| *count > most(key));
+    many.map(|(key, count)| format!("{key} was written {count} times within {REST:?}")).collect()
 }
 
 /// Why pods that have not ended are not ready.

@@ -1,0 +1,45 @@
+//! A node is not asked for more than it has, and each of its ports has one pod.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+
+use super::{Seen, placement};
+use crate::api::{Object, pods, quantity::Amount};
+
+/// Nodes that are overbooked, and ports that two pods of a node hold.
+pub fn check(seen: &Seen) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut on: BTreeMap<String, Vec<std::rc::Rc<Pod>>> = BTreeMap::new();
+    for pod in seen.client.list::<Pod>(None) {
+        if !pods::node_name(&pod).is_empty() && !pods::is_terminal(&pod) {
+            on.entry(pods::node_name(&pod).to_string()).or_default().push(pod);
+        }
+    }
+    for (node, pods) in on {
+        let mut holders: BTreeMap<String, String> = BTreeMap::new();
+        let mut sum: BTreeMap<String, i64> = BTreeMap::new();
+        for pod in &pods {
+            let name = (&**pod as &dyn Object).name().to_string();
+            for port in placement::host_ports(pod) {
+                if let Some(other) = holders.insert(port.clone(), name.clone()) {
+                    wrong.push(format!("{other} and {name} both hold {port} of {node}"));
+                }
+            }
+            for (what, milli) in placement::asks(pod) {
+                *sum.entry(what).or_default() += milli;
+            }
+        }
+        let Some(found) = seen.client.find::<Node>("", &node) else { continue };
+        let has = found.status.as_ref().and_then(|s| s.allocatable.as_ref());
+        for (what, milli) in sum {
+            let most = Amount::get(has, &what).milli();
+            if milli > most {
+                wrong.push(format!(
+                    "{node} has {most} thousandths of {what}, and {milli} are asked"
+                ));
+            }
+        }
+    }
+    wrong
+}
