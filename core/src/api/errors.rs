@@ -274,6 +274,11 @@ impl FieldError {
         Self::invalid(field, super::gofmt::quote(value), detail)
     }
 
+    /// `f: Invalid value: detail`: the value is not shown (`field.OmitValueType`).
+    pub fn invalid_unshown(field: impl Into<String>, detail: &str) -> Self {
+        Self::make(field, "FieldValueInvalid", with("Invalid value".into(), detail))
+    }
+
     /// `f: Unsupported value: "v": supported values: "a", "b"`, in the order given.
     pub fn not_supported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
         Self::not_supported_value(field, &format!("{value:?}"), supported)

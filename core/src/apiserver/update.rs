@@ -239,9 +239,13 @@ impl ApiServer {
                 return Err(Status::invalid(kind, old.name(), errors));
             }
         }
-        if sub == Subresource::Status && kind.is_custom() {
-            let mut errors = strategy.validate(&scx, &*new);
-            errors.extend(strategy.validate_update(&scx, &*new, &**old));
+        if sub == Subresource::Status {
+            let mut errors = immutable_metadata(new.metadata(), old.metadata());
+            errors.extend(strategy.validate_status(&*new, &**old));
+            if kind.is_custom() {
+                errors.extend(strategy.validate(&scx, &*new));
+                errors.extend(strategy.validate_update(&scx, &*new, &**old));
+            }
             if !errors.is_empty() {
                 return Err(Status::invalid(kind, old.name(), errors));
             }

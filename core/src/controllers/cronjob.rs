@@ -408,12 +408,13 @@ mod tests {
             let status = job.status.get_or_insert_default();
             status.start_time.get_or_insert(now.clone());
             status.completion_time = Some(now.clone());
-            status.conditions = Some(vec![JobCondition {
-                type_: "Complete".into(),
+            let condition = |kind: &str| JobCondition {
+                type_: kind.into(),
                 status: "True".into(),
-                last_transition_time: Some(now),
+                last_transition_time: Some(now.clone()),
                 ..Default::default()
-            }]);
+            };
+            status.conditions = Some(vec![condition("SuccessCriteriaMet"), condition("Complete")]);
         });
     }
 

@@ -3,6 +3,7 @@
 //! Models `pkg/apis/apps/validation.ValidateControllerRevision`.
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
+use serde_json::Value;
 
 use super::{Strategy, StrategyCx};
 use crate::api::{FieldError, object::to_value};
@@ -15,14 +16,20 @@ impl Strategy for ControllerRevisions {
 
     fn validate(&self, _: &StrategyCx, revision: &ControllerRevision) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        if revision.data.is_none() {
-            errors.push(FieldError::required("data", "data is mandatory"));
-        }
         if revision.revision < 0 {
             let why = "must be greater than or equal to 0";
             errors.push(FieldError::invalid("revision", revision.revision, why));
         }
         errors
+    }
+
+    fn validate_new(&self, _: &StrategyCx, revision: &ControllerRevision) -> Vec<FieldError> {
+        let why = match revision.data.as_ref().map(|d| &d.0) {
+            None | Some(Value::Null) => "data is mandatory",
+            Some(Value::Object(_)) => return Vec::new(),
+            Some(_) => "data must be a valid JSON object",
+        };
+        vec![FieldError::required("data", why)]
     }
 
     fn validate_update(

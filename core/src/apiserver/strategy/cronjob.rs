@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, CronJobStatus, JobSpec};
 
 use super::{
     Strategy, StrategyCx, job,
-    pod::{self, containers::one_of, defaults::text, selectors},
+    pod::{containers::one_of, defaults::text, selectors},
     workload,
 };
 use crate::api::{FieldError, Path, cron::Schedule, zones};
@@ -46,42 +46,55 @@ impl Strategy for CronJobs {
         Some(new.spec != old.spec)
     }
 
-    fn validate(&self, _: &StrategyCx, cron: &CronJob) -> Vec<FieldError> {
+    fn validate_new(&self, _: &StrategyCx, cron: &CronJob) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        check(&cron.spec, &mut errors);
+        check(&cron.spec, None, &mut errors);
         let name = cron.metadata.name.as_deref().unwrap_or_default();
         if name.len() > LONGEST_NAME {
-            let why = format!("must be no more than {LONGEST_NAME} characters");
+            let why = format!("must be no more than {LONGEST_NAME} bytes");
             errors.push(FieldError::invalid_str("metadata.name", name, &why));
         }
         errors
     }
 
+    fn validate_update(&self, _: &StrategyCx, new: &CronJob, old: &CronJob) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        check(&new.spec, Some(&old.spec), &mut errors);
+        errors
+    }
+
     fn warnings(&self, cron: &CronJob, old: Option<&CronJob>) -> Vec<String> {
-        let template = cron.spec.job_template.spec.as_ref();
-        match (template, old) {
-            (Some(s), None) => {
-                let at = Path::new("spec.jobTemplate.spec.template");
-                pod::template_warnings(&s.template, &at)
-            }
-            _ => Vec::new(),
+        let at = Path::new("spec.jobTemplate.spec");
+        let metas = (&cron.metadata, old.map(|o| &o.metadata));
+        let mut out = job::warnings(metas, cron.spec.job_template.spec.as_ref(), &at);
+        if cron.spec.schedule.contains("TZ") {
+            // The field is named twice, as upstream does.
+            out.push(
+                "CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see \
+                 https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more \
+                 details"
+                    .into(),
+            );
         }
+        out
     }
 }
 
-fn check(spec: &CronJobSpec, errors: &mut Vec<FieldError>) {
+fn check(spec: &CronJobSpec, old: Option<&CronJobSpec>, errors: &mut Vec<FieldError>) {
     let at = Path::new("spec");
-    schedule(&spec.schedule, errors);
+    let had_zone = old.is_some_and(|old| old.schedule.contains("TZ"));
+    schedule(spec, had_zone, errors);
     if let Some(seconds) = spec.starting_deadline_seconds.filter(|s| *s < 0) {
         let why = "must be greater than or equal to 0";
         errors.push(FieldError::invalid(at.child("startingDeadlineSeconds"), seconds, why));
     }
+    let same_zone = old.is_some_and(|old| old.time_zone == spec.time_zone);
+    if let Some(zone) = spec.time_zone.as_ref().filter(|_| !same_zone) {
+        time_zone(zone, errors);
+    }
     let policy = spec.concurrency_policy.as_deref().unwrap_or_default();
     let policies = &["Allow", "Forbid", "Replace"];
     one_of(policy, policies, &at.child("concurrencyPolicy"), errors);
-    if let Some(zone) = &spec.time_zone {
-        time_zone(zone, errors);
-    }
     let template_at = at.child("jobTemplate");
     let none = JobSpec::default();
     let template = spec.job_template.spec.as_ref().unwrap_or(&none);
@@ -105,20 +118,35 @@ fn check(spec: &CronJobSpec, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn schedule(text: &str, errors: &mut Vec<FieldError>) {
+/// A schedule may begin with the zone by whose clocks it goes.
+fn parse(text: &str) -> Result<Schedule, String> {
+    let zoned = text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ="));
+    let Some((zone, rest)) = zoned.and_then(|z| z.split_once(' ')) else {
+        return Schedule::parse(text);
+    };
+    if zones::find(zone).is_none() {
+        return Err(format!("provided bad location {zone}: unknown time zone {zone}"));
+    }
+    Schedule::parse(rest.trim())
+}
+
+fn schedule(spec: &CronJobSpec, had_zone: bool, errors: &mut Vec<FieldError>) {
     let field = "spec.schedule";
+    let text = spec.schedule.as_str();
     if text.is_empty() {
         errors.push(FieldError::required(field, ""));
         return;
     }
-    if text.contains("TZ") {
-        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
-        errors.push(FieldError::invalid_str(field, text, why));
-        return;
-    }
-    if let Err(why) = Schedule::parse(text) {
+    if let Err(why) = parse(text) {
         errors.push(FieldError::invalid_str(field, text, &why));
     }
+    let why = match (had_zone, spec.time_zone.is_some()) {
+        _ if !text.contains("TZ") => return,
+        (true, false) => return,
+        (true, true) => "cannot use both timeZone field and TZ or CRON_TZ in schedule",
+        (false, _) => "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+    };
+    errors.push(FieldError::invalid_str(field, text, why));
 }
 
 fn time_zone(zone: &str, errors: &mut Vec<FieldError>) {
@@ -130,6 +158,11 @@ fn time_zone(zone: &str, errors: &mut Vec<FieldError>) {
         let why = "timeZone must be an explicit time zone as defined in \
                    https://www.iana.org/time-zones";
         errors.push(FieldError::invalid_str(field, zone, why));
+        // Go's own name for where it runs is this one only.
+        if zone != "Local" {
+            let why = format!("unknown time zone {zone}");
+            errors.push(FieldError::invalid_str(field, zone, &why));
+        }
     } else if zones::find(zone).is_none() {
         errors.push(FieldError::invalid_str(field, zone, &format!("unknown time zone {zone}")));
     }

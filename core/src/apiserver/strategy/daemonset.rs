@@ -2,9 +2,12 @@
 //!
 //! Models `pkg/registry/apps/daemonset/strategy.go`.
 
-use k8s_openapi::{api::apps::v1::DaemonSet, apimachinery::pkg::util::intstr::IntOrString};
+use k8s_openapi::{
+    api::apps::v1::{DaemonSet, DaemonSetSpec},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
 
-use super::{Strategy, StrategyCx, pod, workload};
+use super::{Strategy, StrategyCx, pod, workload, workload::status};
 use crate::api::{FieldError, Path};
 
 /// Where the generation of the template is kept, for readers from before `apps/v1`.
@@ -63,42 +66,9 @@ impl Strategy for DaemonSets {
         let mut errors = Vec::new();
         let Some(spec) = &ds.spec else { return errors };
         workload::selector(&spec.selector, "daemonset", &mut errors);
-        workload::template(&spec.template, &spec.selector, &mut errors);
+        workload::daemon_template(&spec.template, &spec.selector, &mut errors);
         workload::not_negative(spec.min_ready_seconds, "spec.minReadySeconds", &mut errors);
-        let strategy = spec.update_strategy.as_ref();
-        match strategy.and_then(|s| s.type_.as_deref()).unwrap_or_default() {
-            "OnDelete" => {}
-            "RollingUpdate" => {
-                let rolling = strategy.and_then(|s| s.rolling_update.as_ref());
-                let zero = IntOrString::Int(0);
-                let one = |v: Option<&IntOrString>| v.cloned().unwrap_or(zero.clone());
-                let unavailable = one(rolling.and_then(|r| r.max_unavailable.as_ref()));
-                let surge = one(rolling.and_then(|r| r.max_surge.as_ref()));
-                let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
-                let surge_field = "spec.updateStrategy.rollingUpdate.maxSurge";
-                workload::count_or_percent(&unavailable, field, &mut errors);
-                workload::at_most_all(&unavailable, field, &mut errors);
-                workload::count_or_percent(&surge, surge_field, &mut errors);
-                workload::at_most_all(&surge, surge_field, &mut errors);
-                match (workload::is_zero(&unavailable), workload::is_zero(&surge)) {
-                    (true, true) => {
-                        let why = "cannot be 0 when maxSurge is 0";
-                        errors.push(FieldError::invalid(field, workload::shown(&unavailable), why));
-                    }
-                    (false, false) => {
-                        let why = "may not be set when maxUnavailable is non-zero";
-                        let shown = workload::shown(&surge);
-                        errors.push(FieldError::invalid(surge_field, shown, why));
-                    }
-                    _ => {}
-                }
-            }
-            other => errors.push(FieldError::not_supported(
-                "spec.updateStrategy",
-                other,
-                &["RollingUpdate", "OnDelete"],
-            )),
-        }
+        update_strategy(spec, &mut errors);
         let history = spec.revision_history_limit;
         workload::not_negative(history, "spec.revisionHistoryLimit", &mut errors);
         errors
@@ -112,10 +82,67 @@ impl Strategy for DaemonSets {
         errors
     }
 
+    fn validate_status(&self, new: &DaemonSet, old: &DaemonSet) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let Some(s) = &new.status else { return errors };
+        status::counts(
+            &[
+                ("currentNumberScheduled", Some(s.current_number_scheduled.into())),
+                ("numberMisscheduled", Some(s.number_misscheduled.into())),
+                ("desiredNumberScheduled", Some(s.desired_number_scheduled.into())),
+                ("numberReady", Some(s.number_ready.into())),
+                ("observedGeneration", s.observed_generation),
+                ("updatedNumberScheduled", s.updated_number_scheduled.map(i64::from)),
+                ("numberAvailable", s.number_available.map(i64::from)),
+                ("numberUnavailable", s.number_unavailable.map(i64::from)),
+                ("collisionCount", s.collision_count.map(i64::from)),
+            ],
+            &mut errors,
+        );
+        let was = old.status.as_ref().and_then(|s| s.collision_count);
+        status::collisions(s.collision_count, was, &mut errors);
+        errors
+    }
+
     fn warnings(&self, ds: &DaemonSet, old: Option<&DaemonSet>) -> Vec<String> {
-        match (&ds.spec, old) {
-            (Some(s), None) => pod::template_warnings(&s.template, &Path::new("spec.template")),
-            _ => Vec::new(),
+        let template = ds.spec.as_ref().map(|s| &s.template);
+        let metas = (&ds.metadata, old.map(|o| &o.metadata));
+        pod::owner_warnings(metas, false, template, &Path::new("spec.template"))
+    }
+}
+
+/// Models `ValidateDaemonSetUpdateStrategy`.
+fn update_strategy(spec: &DaemonSetSpec, errors: &mut Vec<FieldError>) {
+    let strategy = spec.update_strategy.as_ref();
+    let rolling = strategy.and_then(|s| s.rolling_update.as_ref());
+    let zero = IntOrString::Int(0);
+    let unavailable = rolling.and_then(|r| r.max_unavailable.as_ref()).unwrap_or(&zero);
+    let surge = rolling.and_then(|r| r.max_surge.as_ref()).unwrap_or(&zero);
+    match strategy.and_then(|s| s.type_.as_deref()).unwrap_or_default() {
+        "OnDelete" => {}
+        "RollingUpdate" => {
+            let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+            let surge_field = "spec.updateStrategy.rollingUpdate.maxSurge";
+            workload::count_or_percent(unavailable, field, errors);
+            workload::count_or_percent(surge, surge_field, errors);
+            workload::at_most_all(unavailable, field, errors);
+            workload::at_most_all(surge, surge_field, errors);
+            match (workload::is_zero(unavailable), workload::is_zero(surge)) {
+                (true, true) => {
+                    errors.push(FieldError::required(field, "cannot be 0 when maxSurge is 0"));
+                }
+                (false, false) => {
+                    let why = "may not be set when maxUnavailable is non-zero";
+                    let shown = workload::shown(surge);
+                    errors.push(FieldError::invalid(surge_field, shown, why));
+                }
+                _ => {}
+            }
+        }
+        other => {
+            let known = &["RollingUpdate", "OnDelete"];
+            let shown = workload::shown_strategy(other, rolling.map(|_| (unavailable, surge)));
+            errors.push(FieldError::not_supported_value("spec.updateStrategy", &shown, known));
         }
     }
 }

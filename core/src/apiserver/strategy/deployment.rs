@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Strategy, StrategyCx, pod, workload};
+use super::{Strategy, StrategyCx, pod, workload, workload::status};
 use crate::api::{FieldError, Path, selector::Selector};
 
 /// See the module.
@@ -94,13 +94,44 @@ impl Strategy for Deployments {
         errors
     }
 
+    fn validate_status(&self, new: &Deployment, old: &Deployment) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let none = Default::default();
+        let (s, was) = (new.status.as_ref().unwrap_or(&none), old.status.as_ref());
+        let replicas = s.replicas.unwrap_or(0);
+        let (updated, ready) = (s.updated_replicas.unwrap_or(0), s.ready_replicas.unwrap_or(0));
+        let available = s.available_replicas.unwrap_or(0);
+        status::counts(
+            &[
+                ("observedGeneration", s.observed_generation),
+                ("replicas", s.replicas.map(i64::from)),
+                ("updatedReplicas", s.updated_replicas.map(i64::from)),
+                ("readyReplicas", s.ready_replicas.map(i64::from)),
+                ("availableReplicas", s.available_replicas.map(i64::from)),
+                ("unavailableReplicas", s.unavailable_replicas.map(i64::from)),
+                ("terminatingReplicas", s.terminating_replicas.map(i64::from)),
+                ("collisionCount", s.collision_count.map(i64::from)),
+            ],
+            &mut errors,
+        );
+        let of = |field, n| (field, n, replicas, "status.replicas");
+        status::at_most(
+            &[
+                of("updatedReplicas", updated),
+                of("readyReplicas", ready),
+                of("availableReplicas", available),
+                ("availableReplicas", available, ready, "readyReplicas"),
+            ],
+            &mut errors,
+        );
+        status::collisions(s.collision_count, was.and_then(|s| s.collision_count), &mut errors);
+        errors
+    }
+
     fn warnings(&self, d: &Deployment, old: Option<&Deployment>) -> Vec<String> {
-        let template = |d: &Deployment| d.spec.as_ref().map(|s| s.template.clone());
-        match (&d.spec, old) {
-            (Some(_), Some(old)) if template(old) == template(d) => Vec::new(),
-            (Some(spec), _) => pod::template_warnings(&spec.template, &Path::new("spec.template")),
-            (None, _) => Vec::new(),
-        }
+        let template = d.spec.as_ref().map(|s| &s.template);
+        let metas = (&d.metadata, old.map(|o| &o.metadata));
+        pod::owner_warnings(metas, true, template, &Path::new("spec.template"))
     }
 
     fn scale(&self, d: &Deployment) -> Option<(i32, i32, String)> {
@@ -144,18 +175,12 @@ fn check_strategy(strategy: &DeploymentStrategy, errors: &mut Vec<FieldError>) {
             workload::at_most_all(unavailable, field, errors);
         }
         _ => {
-            let shown = |v: Option<&IntOrString>| v.map_or("0".into(), workload::shown);
-            let inner = rolling.map_or("null".to_string(), |r| {
-                format!(
-                    "{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}",
-                    shown(r.max_unavailable.as_ref()),
-                    shown(r.max_surge.as_ref())
-                )
+            let zero = IntOrString::Int(0);
+            let rolling = rolling.map(|r| {
+                (r.max_unavailable.as_ref().unwrap_or(&zero), r.max_surge.as_ref().unwrap_or(&zero))
             });
-            let value = format!(
-                "{{\"Type\":{:?},\"RollingUpdate\":{inner}}}",
-                strategy.type_.as_deref().unwrap_or_default()
-            );
+            let name = strategy.type_.as_deref().unwrap_or_default();
+            let value = workload::shown_strategy(name, rolling);
             errors.push(FieldError::not_supported_value(
                 "spec.strategy",
                 &value,

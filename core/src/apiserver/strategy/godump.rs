@@ -83,6 +83,13 @@ pub fn diff_of(name: &str, new: &Value, old: &Value) -> String {
     unified(&lines(&shape(name, Some(old))), &lines(&shape(name, Some(new))))
 }
 
+/// A spec on one line, as errors show it.
+pub fn spec(spec: &PodSpec) -> String {
+    let mut out = String::new();
+    compact(&spec_tree(spec), &mut out);
+    out
+}
+
 /// A template on one line, as errors show it.
 pub fn template(template: &PodTemplateSpec) -> String {
     let mut fields = Vec::new();

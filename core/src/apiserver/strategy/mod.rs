@@ -178,6 +178,11 @@ pub trait Strategy: 'static {
         Vec::new()
     }
 
+    /// What is wrong with a change of the status (what [`Strategy::prepare_status_update`] left).
+    fn validate_status(&self, _new: &Self::Object, _old: &Self::Object) -> Vec<FieldError> {
+        Vec::new()
+    }
+
     /// Last step before a new object (or a changed one: `old`) is stored: takes addresses and ports
     /// from the cluster's pools. Not called in dry runs that need no answer from it.
     fn allocate(
@@ -267,6 +272,9 @@ pub trait DynStrategy {
         new: &dyn Object,
         old: &dyn Object,
     ) -> Vec<FieldError>;
+    fn validate_status(&self, _new: &dyn Object, _old: &dyn Object) -> Vec<FieldError> {
+        Vec::new()
+    }
     fn allocate(
         &self,
         cx: &StrategyCx,
@@ -341,6 +349,13 @@ impl<S: Strategy> DynStrategy for S {
     ) -> Vec<FieldError> {
         match (new.downcast(), old.downcast()) {
             (Some(n), Some(o)) => Strategy::validate_update(self, cx, n, o),
+            _ => Vec::new(),
+        }
+    }
+
+    fn validate_status(&self, new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
+        match (new.downcast(), old.downcast()) {
+            (Some(n), Some(o)) => Strategy::validate_status(self, n, o),
             _ => Vec::new(),
         }
     }

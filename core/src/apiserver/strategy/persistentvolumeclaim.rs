@@ -3,7 +3,10 @@
 //! Models `pkg/apis/core/v1/defaults.go`, `ValidatePersistentVolumeClaim(Update)` and
 //! `pkg/registry/core/persistentvolumeclaim/strategy.go`.
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 
 use super::{
     NameRule, Strategy, StrategyCx, godump,
@@ -16,6 +19,7 @@ use super::{
 };
 use crate::api::{
     FieldError, Path,
+    meta::annotation,
     object::to_value,
     quantity::Amount,
     volumes::{claim_phase, names_no_class, requested, volume_name},
@@ -90,9 +94,51 @@ impl Strategy for PersistentVolumeClaims {
         check_update(new, old)
     }
 
+    fn warnings(
+        &self,
+        claim: &PersistentVolumeClaim,
+        _: Option<&PersistentVolumeClaim>,
+    ) -> Vec<String> {
+        let mut out = class_annotation(&claim.metadata);
+        let spec = claim.spec.as_ref();
+        out.extend(spec.map(|s| spec_warnings(s, &Path::new("spec"))).unwrap_or_default());
+        out
+    }
+
     fn field(&self, claim: &PersistentVolumeClaim, path: &str) -> Option<String> {
         (path == "name").then(|| claim.metadata.name.clone().unwrap_or_default())
     }
+}
+
+/// What is said of the annotation that named a class before there was a field for it.
+pub fn class_annotation(meta: &ObjectMeta) -> Vec<String> {
+    const KEY: &str = "volume.beta.kubernetes.io/storage-class";
+    let old = annotation(meta, KEY).map(|_| {
+        format!(
+            "metadata.annotations[{KEY}]: deprecated since v1.8; use \"storageClassName\" attribute \
+             instead"
+        )
+    });
+    old.into_iter().collect()
+}
+
+/// What is allowed of a claim's spec, but not meant: parts of bytes.
+pub fn spec_warnings(spec: &PersistentVolumeClaimSpec, at: &Path) -> Vec<String> {
+    let none = Default::default();
+    let resources = spec.resources.as_ref().unwrap_or(&none);
+    let at = at.child("resources");
+    let mut out = Vec::new();
+    for (field, list) in [("requests", &resources.requests), ("limits", &resources.limits)] {
+        let amount = list.as_ref().and_then(|l| l.get("storage")).map(Amount::of);
+        if let Some(amount) = amount.filter(|a| !a.is_whole()) {
+            let at = at.child(field);
+            out.push(format!(
+                "{}: fractional byte value \"{amount}\" is invalid, must be an integer",
+                at.key("storage")
+            ));
+        }
+    }
+    out
 }
 
 /// What is wrong with a claim's spec.

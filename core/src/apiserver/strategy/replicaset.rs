@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 
-use super::{Strategy, StrategyCx, pod, workload};
+use super::{Strategy, StrategyCx, pod, workload, workload::status};
 use crate::api::{FieldError, Path, selector::Selector};
 
 /// See the module.
@@ -43,7 +43,8 @@ impl Strategy for ReplicaSets {
         let Some(spec) = &rs.spec else { return errors };
         workload::not_negative(spec.replicas, "spec.replicas", &mut errors);
         workload::not_negative(spec.min_ready_seconds, "spec.minReadySeconds", &mut errors);
-        workload::selector(&spec.selector, "replicaset", &mut errors);
+        // The words are upstream's.
+        workload::selector(&spec.selector, "deployment", &mut errors);
         if let Some(template) = &spec.template {
             workload::template(template, &spec.selector, &mut errors);
         }
@@ -68,12 +69,38 @@ impl Strategy for ReplicaSets {
         (path == "status.replicas").then(|| replicas.to_string())
     }
 
+    fn validate_status(&self, new: &ReplicaSet, _: &ReplicaSet) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let Some(s) = &new.status else { return errors };
+        status::counts(
+            &[
+                ("replicas", Some(s.replicas.into())),
+                ("fullyLabeledReplicas", s.fully_labeled_replicas.map(i64::from)),
+                ("readyReplicas", s.ready_replicas.map(i64::from)),
+                ("availableReplicas", s.available_replicas.map(i64::from)),
+                ("observedGeneration", s.observed_generation),
+                ("terminatingReplicas", s.terminating_replicas.map(i64::from)),
+            ],
+            &mut errors,
+        );
+        let (ready, available) = (s.ready_replicas.unwrap_or(0), s.available_replicas.unwrap_or(0));
+        let of = |field, n| (field, n, s.replicas, "status.replicas");
+        status::at_most(
+            &[
+                of("fullyLabeledReplicas", s.fully_labeled_replicas.unwrap_or(0)),
+                of("readyReplicas", ready),
+                of("availableReplicas", available),
+                ("availableReplicas", available, ready, "readyReplicas"),
+            ],
+            &mut errors,
+        );
+        errors
+    }
+
     fn warnings(&self, rs: &ReplicaSet, old: Option<&ReplicaSet>) -> Vec<String> {
         let template = rs.spec.as_ref().and_then(|s| s.template.as_ref());
-        match (template, old) {
-            (Some(t), None) => pod::template_warnings(t, &Path::new("spec.template")),
-            _ => Vec::new(),
-        }
+        let metas = (&rs.metadata, old.map(|o| &o.metadata));
+        pod::owner_warnings(metas, true, template, &Path::new("spec.template"))
     }
 
     fn scale(&self, rs: &ReplicaSet) -> Option<(i32, i32, String)> {

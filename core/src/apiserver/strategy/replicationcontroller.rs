@@ -10,7 +10,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 
-use super::{Strategy, StrategyCx, pod, workload};
+use super::{Strategy, StrategyCx, pod, workload, workload::status};
 use crate::api::{FieldError, Path, selector::Selector};
 
 /// See the module.
@@ -85,16 +85,45 @@ impl Strategy for ReplicationControllers {
         (path == "status.replicas").then(|| replicas.to_string())
     }
 
+    fn validate_status(
+        &self,
+        new: &ReplicationController,
+        _: &ReplicationController,
+    ) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let Some(s) = &new.status else { return errors };
+        status::counts(
+            &[
+                ("replicas", Some(s.replicas.into())),
+                ("fullyLabeledReplicas", s.fully_labeled_replicas.map(i64::from)),
+                ("readyReplicas", s.ready_replicas.map(i64::from)),
+                ("availableReplicas", s.available_replicas.map(i64::from)),
+                ("observedGeneration", s.observed_generation),
+            ],
+            &mut errors,
+        );
+        let (ready, available) = (s.ready_replicas.unwrap_or(0), s.available_replicas.unwrap_or(0));
+        let of = |field, n| (field, n, s.replicas, "status.replicas");
+        status::at_most(
+            &[
+                of("fullyLabeledReplicas", s.fully_labeled_replicas.unwrap_or(0)),
+                of("readyReplicas", ready),
+                of("availableReplicas", available),
+                ("availableReplicas", available, ready, "readyReplicas"),
+            ],
+            &mut errors,
+        );
+        errors
+    }
+
     fn warnings(
         &self,
         rc: &ReplicationController,
         old: Option<&ReplicationController>,
     ) -> Vec<String> {
         let template = rc.spec.as_ref().and_then(|s| s.template.as_ref());
-        match (template, old) {
-            (Some(t), None) => pod::template_warnings(t, &Path::new("spec.template")),
-            _ => Vec::new(),
-        }
+        let metas = (&rc.metadata, old.map(|o| &o.metadata));
+        pod::owner_warnings(metas, true, template, &Path::new("spec.template"))
     }
 
     fn scale(&self, rc: &ReplicationController) -> Option<(i32, i32, String)> {

@@ -12,9 +12,12 @@ use k8s_openapi::{
 };
 
 use super::{
-    Strategy, StrategyCx, persistentvolumeclaim,
-    pod::{self, containers::one_of, defaults::text},
+    NameRule, Strategy, StrategyCx,
+    metadata::name_error,
+    persistentvolumeclaim,
+    pod::{self, defaults::text},
     workload,
+    workload::status,
 };
 use crate::api::{FieldError, Path, object::to_value, selector::Selector};
 
@@ -28,6 +31,11 @@ pub struct StatefulSets;
 
 impl Strategy for StatefulSets {
     type Object = StatefulSet;
+
+    /// The names of its pods, which are their hosts' names, begin with it.
+    fn name_rule(&self) -> NameRule {
+        NameRule::Label
+    }
 
     fn defaults(&self, set: &mut StatefulSet) {
         let spec = set.spec.get_or_insert_default();
@@ -80,6 +88,11 @@ impl Strategy for StatefulSets {
         workload::not_negative(spec.min_ready_seconds, "spec.minReadySeconds", &mut errors);
         let start = spec.ordinals.as_ref().and_then(|o| o.start);
         workload::not_negative(start, "spec.ordinals.start", &mut errors);
+        if let Some(name) = spec.service_name.as_deref().filter(|n| !n.is_empty()) {
+            if let Some(why) = name_error(NameRule::Label, name) {
+                errors.push(FieldError::invalid_str("spec.serviceName", name, &why));
+            }
+        }
         workload::selector(&spec.selector, "statefulset", &mut errors);
         workload::stateful_template(&spec.template, &spec.selector, &mut errors);
         errors
@@ -98,13 +111,49 @@ impl Strategy for StatefulSets {
         vec![FieldError::forbidden("spec", ONLY)]
     }
 
+    fn validate_status(&self, new: &StatefulSet, old: &StatefulSet) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let Some(s) = &new.status else { return errors };
+        status::counts(
+            &[
+                ("replicas", Some(s.replicas.into())),
+                ("readyReplicas", s.ready_replicas.map(i64::from)),
+                ("currentReplicas", s.current_replicas.map(i64::from)),
+                ("updatedReplicas", s.updated_replicas.map(i64::from)),
+                ("availableReplicas", s.available_replicas.map(i64::from)),
+                ("observedGeneration", s.observed_generation),
+                ("collisionCount", s.collision_count.map(i64::from)),
+            ],
+            &mut errors,
+        );
+        let (ready, available) = (s.ready_replicas.unwrap_or(0), s.available_replicas.unwrap_or(0));
+        let of = |field, n| (field, n, s.replicas, "status.replicas");
+        status::at_most(
+            &[
+                of("readyReplicas", ready),
+                of("currentReplicas", s.current_replicas.unwrap_or(0)),
+                of("updatedReplicas", s.updated_replicas.unwrap_or(0)),
+                of("availableReplicas", available),
+                ("availableReplicas", available, ready, "status.readyReplicas"),
+            ],
+            &mut errors,
+        );
+        let was = old.status.as_ref().and_then(|s| s.collision_count);
+        status::collisions(s.collision_count, was, &mut errors);
+        errors
+    }
+
     fn warnings(&self, set: &StatefulSet, old: Option<&StatefulSet>) -> Vec<String> {
-        let template = |s: &StatefulSet| s.spec.as_ref().map(|s| s.template.clone());
-        let mut warnings = match (&set.spec, old) {
-            (Some(_), Some(old)) if template(old) == template(set) => Vec::new(),
-            (Some(spec), _) => pod::template_warnings(&spec.template, &Path::new("spec.template")),
-            (None, _) => Vec::new(),
-        };
+        let template = set.spec.as_ref().map(|s| &s.template);
+        let metas = (&set.metadata, old.map(|o| &o.metadata));
+        let mut warnings = pod::owner_warnings(metas, false, template, &Path::new("spec.template"));
+        let claims = set.spec.as_ref().and_then(|s| s.volume_claim_templates.as_deref());
+        let at = Path::new("spec.volumeClaimTemplates");
+        for (i, claim) in claims.unwrap_or_default().iter().enumerate() {
+            let none = Default::default();
+            let spec = claim.spec.as_ref().unwrap_or(&none);
+            warnings.extend(persistentvolumeclaim::spec_warnings(spec, &at.index(i)));
+        }
         if set.spec.as_ref().and_then(|s| s.revision_history_limit).is_some_and(|n| n < 0) {
             warnings.push(
                 "spec.revisionHistoryLimit: a negative value retains all historical revisions; a \
@@ -201,6 +250,9 @@ fn retention_policy(
         [("whenDeleted", &retention.when_deleted), ("whenScaled", &retention.when_scaled)]
     {
         let value = value.as_deref().unwrap_or_default();
-        one_of(value, &["Delete", "Retain"], &at.child(field), errors);
+        let known = &["Retain", "Delete"];
+        if !known.contains(&value) {
+            errors.push(FieldError::not_supported(at.child(field), value, known));
+        }
     }
 }

@@ -18,11 +18,14 @@ mod update;
 mod volumes;
 mod warnings;
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+use k8s_openapi::{
+    api::core::v1::{Pod, PodSpec, PodStatus, PodTemplateSpec},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 
 use super::{Strategy, StrategyCx};
 use crate::api::{FieldError, Path, meta::annotation, pods::DELETION_COST};
-pub use warnings::template_warnings;
+pub use warnings::{node_term, old_label, template_warnings};
 
 /// See the module.
 pub struct Pods;
@@ -133,12 +136,33 @@ impl Strategy for Pods {
         Some(found.unwrap_or_default())
     }
 
+    /// Changes of pods are not looked at: people rarely change them themselves.
     fn warnings(&self, pod: &Pod, old: Option<&Pod>) -> Vec<String> {
-        match (&pod.spec, old) {
-            (Some(s), None) => warnings::of_spec(s, &pod.metadata, &Path::new("spec")),
-            _ => Vec::new(),
-        }
+        let (Some(spec), None) = (&pod.spec, old) else { return Vec::new() };
+        let mut out: Vec<_> =
+            warnings::name(&pod.metadata, "the Pod's hostname").into_iter().collect();
+        let place = (&Path::new("spec"), &Path::new("metadata"), false);
+        out.extend(warnings::of_spec(spec, &pod.metadata, place));
+        out
     }
+}
+
+/// What is said of a template's owner: of its name where pods get it (`named`), and of the template
+/// when it is new or its owner's spec changed.
+pub fn owner_warnings(
+    (new, old): (&ObjectMeta, Option<&ObjectMeta>),
+    named: bool,
+    template: Option<&PodTemplateSpec>,
+    at: &Path,
+) -> Vec<String> {
+    let mut out = Vec::new();
+    if old.is_none() && named {
+        out.extend(warnings::name(new, "Pod names and hostnames"));
+    }
+    if old.is_none_or(|old| old.generation != new.generation) {
+        out.extend(template.map(|t| template_warnings(t, at)).unwrap_or_default());
+    }
+    out
 }
 
 /// Annotations that mean something. Models `ValidatePodSpecificAnnotations`.

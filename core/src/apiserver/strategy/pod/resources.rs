@@ -14,14 +14,14 @@ pub fn check(wanted: &ResourceRequirements, at: &Path, errors: &mut Vec<FieldErr
     let limits_at = at.child("limits");
     for (name, limit) in wanted.limits.iter().flatten() {
         let at = limits_at.key(name);
-        resource_name(name, &at, errors);
+        container_name(name, &at, errors);
         value(name, Amount::of(limit), &at, errors);
     }
     let requests_at = at.child("requests");
     for (name, request) in wanted.requests.iter().flatten() {
         let at = requests_at.key(name);
         let request = Amount::of(request);
-        resource_name(name, &at, errors);
+        container_name(name, &at, errors);
         value(name, request, &at, errors);
         let text = format!("{:?}", request.to_string());
         match wanted.limits.as_ref().and_then(|l| l.get(name)).map(Amount::of) {
@@ -60,7 +60,8 @@ fn may_overcommit(name: &str) -> bool {
     (!name.contains('/') || name.contains("kubernetes.io/")) && !name.starts_with("hugepages-")
 }
 
-fn resource_name(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
+/// A name of a container's resource (`ValidateContainerResourceName`).
+pub fn container_name(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
     if let Some(why) = qualified_name_error(name) {
         errors.push(FieldError::invalid_str(at, name, &why));
     }

@@ -2,6 +2,8 @@
 //!
 //! Models `ValidatePodTemplateSpecForReplicaSet` and its siblings in `pkg/apis/apps/validation`.
 
+pub mod status;
+
 use k8s_openapi::{
     api::core::v1::PodTemplateSpec,
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
@@ -54,6 +56,17 @@ pub fn stateful_template(
     matching(template, selector, errors);
     pod::spec::template_meta(template, &Path::new("spec.template"), errors);
     lasting(template, "StatefulSet", errors);
+}
+
+/// [`template`] of a DaemonSet.
+pub fn daemon_template(
+    template: &PodTemplateSpec,
+    selector: &LabelSelector,
+    errors: &mut Vec<FieldError>,
+) {
+    matching(template, selector, errors);
+    pod::spec::template(template, &Path::new("spec.template"), errors);
+    lasting(template, "DaemonSet", errors);
 }
 
 /// The selector must match the template's labels.
@@ -137,6 +150,14 @@ pub fn is_zero(value: &IntOrString) -> bool {
         IntOrString::Int(n) => *n == 0,
         IntOrString::String(_) => percent(value) == Some(0),
     }
+}
+
+/// How a strategy of updates reads in errors: most unavailable and most surge, if it has them.
+pub fn shown_strategy(name: &str, rolling: Option<(&IntOrString, &IntOrString)>) -> String {
+    let rolling = rolling.map_or("null".to_string(), |(unavailable, surge)| {
+        format!("{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}", shown(unavailable), shown(surge))
+    });
+    format!("{{\"Type\":{name:?},\"RollingUpdate\":{rolling}}}")
 }
 
 /// As Go prints it in errors.

@@ -3,16 +3,22 @@
 //! Models `pkg/apis/batch/v1/defaults.go`, `pkg/apis/batch/validation` and
 //! `pkg/registry/batch/job/strategy.go`.
 
+mod policies;
+mod status;
+
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::{
-    batch::v1::{Job, JobSpec, JobStatus, PodFailurePolicy, PodFailurePolicyRule},
-    core::v1::PodTemplateSpec,
+use k8s_openapi::{
+    api::{
+        batch::v1::{Job, JobSpec, JobStatus},
+        core::v1::{Affinity, Container, PodSpec},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
 use super::{
-    Strategy, StrategyCx, godump, metadata,
-    pod::{self, containers::one_of, defaults::text, selectors},
+    NameRule, Strategy, StrategyCx, godump, metadata,
+    pod::{self, defaults::text, selectors},
     workload,
 };
 use crate::api::{FieldError, Path, object::to_value, selector::Selector};
@@ -24,8 +30,10 @@ pub struct Jobs;
 const UID_LABELS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 const NAME_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
 
-/// Most pods at once of an indexed job, and most of its indexes where each may fail by itself.
-const MOST_PARALLEL: i32 = 100_000;
+/// Most pods at once and most failed indexes of an indexed job; more completions than this are many.
+const MANY: i32 = 100_000;
+/// Most pods at once and most failed indexes where there are many and each may fail by itself.
+const FEWER: i32 = 10_000;
 
 /// What is filled in, also in templates of jobs.
 pub fn defaults(spec: &mut JobSpec, is_job: bool) {
@@ -105,6 +113,7 @@ impl Strategy for Jobs {
                 errors.push(FieldError::invalid("spec.template.metadata.labels", shown, why));
             }
         }
+        hostnames(job, spec, &mut errors);
         errors
     }
 
@@ -116,16 +125,57 @@ impl Strategy for Jobs {
         errors
     }
 
+    fn validate_status(&self, new: &Job, old: &Job) -> Vec<FieldError> {
+        status::check(new, old)
+    }
+
     fn field(&self, job: &Job, path: &str) -> Option<String> {
         let succeeded = job.status.as_ref().and_then(|s| s.succeeded).unwrap_or(0);
         (path == "status.successful").then(|| succeeded.to_string())
     }
 
     fn warnings(&self, job: &Job, old: Option<&Job>) -> Vec<String> {
-        match (&job.spec, old) {
-            (Some(s), None) => pod::template_warnings(&s.template, &Path::new("spec.template")),
-            _ => Vec::new(),
-        }
+        let metas = (&job.metadata, old.map(|o| &o.metadata));
+        warnings(metas, job.spec.as_ref(), &Path::new("spec"))
+    }
+}
+
+/// What is allowed of a job's spec, but probably not meant. Models `WarningsForJobSpec`.
+pub fn warnings(
+    metas: (&ObjectMeta, Option<&ObjectMeta>),
+    spec: Option<&JobSpec>,
+    at: &Path,
+) -> Vec<String> {
+    let template = spec.map(|s| &s.template);
+    let mut out = pod::owner_warnings(metas, true, template, &at.child("template"));
+    let changed = metas.1.is_none_or(|old| old.generation != metas.0.generation);
+    let above = |n: Option<i32>, most: i32| n.is_some_and(|n| n > most);
+    let large = spec.is_some_and(|s| {
+        s.completion_mode.as_deref() == Some("Indexed")
+            && above(s.completions, MANY)
+            && above(s.parallelism, FEWER)
+    });
+    if changed && large {
+        out.push(format!(
+            "{at}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism \
+             higher than 10^4, Kubernetes might not be able to track completedIndexes when a big \
+             number of indexes fail"
+        ));
+    }
+    out
+}
+
+/// An indexed job's pods are called by its name and their index.
+fn hostnames(job: &Job, spec: &JobSpec, errors: &mut Vec<FieldError>) {
+    let completions = spec.completions.unwrap_or(0);
+    if spec.completion_mode.as_deref() != Some("Indexed") || completions <= 0 {
+        return;
+    }
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    let last = format!("{name}-{}", completions - 1);
+    if metadata::name_error(NameRule::Label, &last).is_some() {
+        let why = format!("will not able to create pod with invalid DNS label: {last}");
+        errors.push(FieldError::invalid_str("metadata.name", name, &why));
     }
 }
 
@@ -193,20 +243,47 @@ pub fn check(spec: &JobSpec, at: &Path, errors: &mut Vec<FieldError>) {
     ] {
         not_negative(value, &at.child(field), errors);
     }
-    indexed(spec, at, errors);
-    if let Some(policy) = &spec.pod_failure_policy {
-        failure_policy(policy, &at.child("podFailurePolicy"), errors);
-    }
-    success_policy(spec, at, errors);
-    if let Some(policy) = spec.pod_replacement_policy.as_deref() {
-        let at = at.child("podReplacementPolicy");
-        match &spec.pod_failure_policy {
-            Some(_) => one_of(policy, &["Failed"], &at, errors),
-            None => one_of(policy, &["Failed", "TerminatingOrFailed"], &at, errors),
-        }
+    if spec.max_failed_indexes.is_some() && spec.backoff_limit_per_index.is_none() {
+        let why = "when maxFailedIndexes is specified";
+        errors.push(FieldError::required(at.child("backoffLimitPerIndex"), why));
     }
     if let Some(manager) = spec.managed_by.as_deref() {
         managed_by(manager, &at.child("managedBy"), errors);
+    }
+    match spec.completion_mode.as_deref() {
+        Some("Indexed") => indexed(spec, at, errors),
+        None | Some("NonIndexed") => {
+            let limits = [
+                ("backoffLimitPerIndex", spec.backoff_limit_per_index),
+                ("maxFailedIndexes", spec.max_failed_indexes),
+            ];
+            for (field, limit) in limits {
+                if let Some(limit) = limit {
+                    let why = "requires indexed completion mode";
+                    errors.push(FieldError::invalid(at.child(field), limit, why));
+                }
+            }
+        }
+        Some(other) => {
+            let at = at.child("completionMode");
+            errors.push(FieldError::not_supported(at, other, &["NonIndexed", "Indexed"]));
+        }
+    }
+    if let Some(policy) = &spec.pod_failure_policy {
+        policies::failure(spec, policy, &at.child("podFailurePolicy"), errors);
+    }
+    if let Some(policy) = &spec.success_policy {
+        policies::success(spec, policy, &at.child("successPolicy"), errors);
+    }
+    if let Some(policy) = spec.pod_replacement_policy.as_deref() {
+        let known: &[&str] = match &spec.pod_failure_policy {
+            Some(_) => &["Failed"],
+            None => &["Failed", "TerminatingOrFailed"],
+        };
+        if !known.contains(&policy) {
+            let at = at.child("podReplacementPolicy");
+            errors.push(FieldError::not_supported(at, policy, known));
+        }
     }
     let template_at = at.child("template");
     pod::spec::template(&spec.template, &template_at, errors);
@@ -248,145 +325,40 @@ fn restart_policy(spec: &JobSpec, template_at: &Path, errors: &mut Vec<FieldErro
 }
 
 fn indexed(spec: &JobSpec, at: &Path, errors: &mut Vec<FieldError>) {
-    match spec.completion_mode.as_deref() {
-        None | Some("NonIndexed") => {
-            if let Some(limit) = spec.backoff_limit_per_index {
-                let why = "requires indexed completion mode";
-                errors.push(FieldError::invalid(at.child("backoffLimitPerIndex"), limit, why));
-            }
-            if let Some(limit) = spec.max_failed_indexes {
-                let why = "requires indexed completion mode";
-                errors.push(FieldError::invalid(at.child("maxFailedIndexes"), limit, why));
-            }
-        }
-        Some("Indexed") => {
-            let Some(completions) = spec.completions else {
-                let why = "when completion mode is Indexed";
-                errors.push(FieldError::required(at.child("completions"), why));
-                return;
-            };
-            if let Some(parallel) = spec.parallelism.filter(|p| *p > MOST_PARALLEL) {
-                let why = format!(
-                    "must be less than or equal to {MOST_PARALLEL} when completion mode is Indexed"
-                );
-                errors.push(FieldError::invalid(at.child("parallelism"), parallel, &why));
-            }
-            if let Some(most) = spec.max_failed_indexes {
-                if spec.backoff_limit_per_index.is_none() {
-                    let why = "when maxFailedIndexes is specified";
-                    errors.push(FieldError::required(at.child("backoffLimitPerIndex"), why));
-                } else if most > completions {
-                    let why = "must be less than or equal to completions";
-                    errors.push(FieldError::invalid(at.child("maxFailedIndexes"), most, why));
-                }
-            }
-        }
-        Some(other) => errors.push(FieldError::not_supported(
-            at.child("completionMode"),
-            other,
-            &["NonIndexed", "Indexed"],
-        )),
+    if spec.completions.is_none() {
+        let why = "when completion mode is Indexed";
+        errors.push(FieldError::required(at.child("completions"), why));
     }
-}
-
-fn failure_policy(policy: &PodFailurePolicy, at: &Path, errors: &mut Vec<FieldError>) {
-    let rules_at = at.child("rules");
-    for (i, rule) in policy.rules.iter().enumerate() {
-        failure_rule(rule, &rules_at.index(i), errors);
+    let completions = spec.completions.unwrap_or(0);
+    if let Some(parallel) = spec.parallelism.filter(|p| *p > MANY) {
+        let why = format!("must be less than or equal to {MANY} when completion mode is Indexed");
+        errors.push(FieldError::invalid(at.child("parallelism"), parallel, &why));
     }
-}
-
-fn failure_rule(rule: &PodFailurePolicyRule, at: &Path, errors: &mut Vec<FieldError>) {
-    let actions = &["Count", "FailIndex", "FailJob", "Ignore"];
-    one_of(&rule.action, actions, &at.child("action"), errors);
-    let conditions = rule.on_pod_conditions.as_deref().unwrap_or_default();
-    match (&rule.on_exit_codes, conditions.is_empty()) {
-        (Some(_), false) => {
-            let why = "specifying both OnExitCodes and OnPodConditions is not supported";
-            errors.push(FieldError::invalid(at, to_value(rule), why));
-        }
-        (None, true) => {
-            let why = "specifying one of OnExitCodes and OnPodConditions is required";
-            errors.push(FieldError::invalid(at, to_value(rule), why));
-        }
-        _ => {}
+    let most = spec.max_failed_indexes.unwrap_or(0);
+    if spec.completions.is_some() && most > completions {
+        let why = "must be less than or equal to completions";
+        errors.push(FieldError::invalid(at.child("maxFailedIndexes"), most, why));
     }
-    if let Some(codes) = &rule.on_exit_codes {
-        let at = at.child("onExitCodes");
-        one_of(&codes.operator, &["In", "NotIn"], &at.child("operator"), errors);
-        let values_at = at.child("values");
-        if codes.values.is_empty() {
-            let why = "at least one value is required";
-            errors.push(FieldError::invalid(values_at, "[]", why));
-        }
-        for (i, value) in codes.values.iter().enumerate() {
-            let at = values_at.index(i);
-            if *value == 0 && codes.operator == "In" {
-                errors.push(FieldError::invalid(at, value, "must not be 0 for the In operator"));
-            }
-            if codes.values[..i].contains(value) {
-                errors.push(FieldError::duplicate(at, value));
-            }
-        }
+    if most > MANY {
+        let why = format!("must be less than or equal to {MANY}");
+        errors.push(FieldError::invalid(at.child("maxFailedIndexes"), most, &why));
     }
-}
-
-fn success_policy(spec: &JobSpec, at: &Path, errors: &mut Vec<FieldError>) {
-    let Some(policy) = &spec.success_policy else { return };
-    let at = at.child("successPolicy");
-    if spec.completion_mode.as_deref() != Some("Indexed") {
-        let why = "requires indexed completion mode";
-        errors.push(FieldError::invalid(at, to_value(policy), why));
+    if completions <= MANY || spec.backoff_limit_per_index.is_none() {
         return;
     }
-    let rules_at = at.child("rules");
-    if policy.rules.is_empty() {
-        let why = "at least one rules must be specified when the successPolicy is specified";
-        errors.push(FieldError::required(rules_at, why));
+    if spec.max_failed_indexes.is_none() {
+        let why = format!("must be specified when completions is above {MANY}");
+        errors.push(FieldError::required(at.child("maxFailedIndexes"), &why));
     }
-    for (i, rule) in policy.rules.iter().enumerate() {
-        let at = rules_at.index(i);
-        if rule.succeeded_count.is_none() && rule.succeeded_indexes.is_none() {
-            let why = "at least one of succeededCount or succeededIndexes must be specified";
-            errors.push(FieldError::required(at, why));
-        }
-        if let Some(count) = rule.succeeded_count.filter(|n| *n <= 0) {
-            let why = "must be greater than zero";
-            errors.push(FieldError::invalid(at.child("succeededCount"), count, why));
-        }
-        if let Some(indexes) = &rule.succeeded_indexes {
-            let most = spec.completions.unwrap_or(0);
-            if let Err(why) = parse_indexes(indexes, most) {
-                let why = format!("error parsing succeededIndexes: {why}");
-                errors.push(FieldError::invalid_str(at.child("succeededIndexes"), indexes, &why));
-            }
+    let when = format!(" when completions are above {MANY} and used with backoff limit per index");
+    for (field, value) in
+        [("parallelism", spec.parallelism), ("maxFailedIndexes", spec.max_failed_indexes)]
+    {
+        if let Some(value) = value.filter(|v| *v > FEWER) {
+            let why = format!("must be less than or equal to {FEWER}{when}");
+            errors.push(FieldError::invalid(at.child(field), value, &why));
         }
     }
-}
-
-/// Intervals of indexes below `completions`: `0,2-4`.
-pub fn parse_indexes(text: &str, completions: i32) -> Result<Vec<(i32, i32)>, String> {
-    let mut intervals = Vec::new();
-    let mut last = -1;
-    for part in text.split(',').filter(|_| !text.is_empty()) {
-        let number = |text: &str| {
-            text.parse::<i32>()
-                .map_err(|_| format!("cannot convert string to integer for index: {text:?}"))
-        };
-        let (low, high) = match part.split_once('-') {
-            Some((low, high)) => (number(low)?, number(high)?),
-            None => (number(part)?, number(part)?),
-        };
-        if high >= completions {
-            return Err(format!("too large index: {high:?}"));
-        }
-        if low > high || low <= last {
-            return Err(format!("non-increasing order, previous: {last}, current: {low}"));
-        }
-        last = high;
-        intervals.push((low, high));
-    }
-    Ok(intervals)
 }
 
 fn check_update(spec: &JobSpec, was: &JobSpec, old: &Job, errors: &mut Vec<FieldError>) {
@@ -395,17 +367,19 @@ fn check_update(spec: &JobSpec, was: &JobSpec, old: &Job, errors: &mut Vec<Field
         errors.push(FieldError::invalid(at.child(field), shown, "field is immutable"));
     };
     let number = |n: Option<i32>| n.map_or("null".into(), |n| n.to_string());
-    let elastic =
-        spec.completion_mode.as_deref() == Some("Indexed") && spec.completions == spec.parallelism;
-    if spec.completions != was.completions && !elastic {
-        immutable("completions", number(spec.completions), errors);
+    if spec.completions != was.completions {
+        if spec.completion_mode.as_deref() != Some("Indexed") {
+            immutable("completions", number(spec.completions), errors);
+        } else if spec.completions.is_some() && spec.completions != spec.parallelism {
+            let why = "can only be modified in tandem with spec.parallelism";
+            let shown = number(spec.completions);
+            errors.push(FieldError::invalid(at.child("completions"), shown, why));
+        }
     }
     if spec.selector != was.selector {
         immutable("selector", selectors::shown(spec.selector.as_ref()), errors);
     }
-    if template_as_allowed(spec, was, old) != was.template {
-        immutable("template", godump::template(&spec.template), errors);
-    }
+    template_update(spec, was, old, errors);
     if spec.completion_mode != was.completion_mode {
         let mode = spec.completion_mode.clone().unwrap_or_default();
         immutable("completionMode", format!("{mode:?}"), errors);
@@ -431,19 +405,56 @@ fn shown<T: serde::Serialize>(value: &T) -> String {
     to_value(value).to_string()
 }
 
-/// The template with what may change while a job that never started is suspended set back.
-fn template_as_allowed(spec: &JobSpec, was: &JobSpec, old: &Job) -> PodTemplateSpec {
-    let started = old.status.as_ref().is_some_and(|s| s.start_time.is_some());
-    let mut template = spec.template.clone();
-    if was.suspend != Some(true) || started {
-        return template;
+/// Models `validatePodTemplateUpdate`: while a job is suspended and has no pods, where they will run
+/// and what they need may change.
+fn template_update(spec: &JobSpec, was: &JobSpec, old: &Job, errors: &mut Vec<FieldError>) {
+    const WHY: &str = "field is immutable";
+    let status = old.status.as_ref();
+    let marked = status
+        .and_then(|s| s.conditions.as_ref())
+        .is_some_and(|list| list.iter().any(|c| c.type_ == "Suspended" && c.status == "True"));
+    let started = status.is_some_and(|s| s.start_time.is_some());
+    let busy = status.and_then(|s| s.active).unwrap_or(0) > 0;
+    let open = was.suspend == Some(true) && !busy && (!started || marked);
+    if !open {
+        if spec.template != was.template {
+            let shown = godump::template(&spec.template);
+            errors.push(FieldError::invalid("spec.template", shown, WHY));
+        }
+        return;
     }
-    if let (Some(new), Some(old)) = (&mut template.spec, &was.template.spec) {
-        new.node_selector.clone_from(&old.node_selector);
-        new.tolerations.clone_from(&old.tolerations);
-        new.scheduling_gates.clone_from(&old.scheduling_gates);
-        new.affinity.clone_from(&old.affinity);
+    let none = PodSpec::default();
+    let new = spec.template.spec.as_ref().unwrap_or(&none);
+    let mut allowed = was.template.spec.clone().unwrap_or_default();
+    match (&new.affinity, &mut allowed.affinity) {
+        (None, Some(own)) => {
+            own.node_affinity = None;
+            if *own == Affinity::default() {
+                allowed.affinity = None;
+            }
+        }
+        (Some(new), own) => {
+            own.get_or_insert_default().node_affinity.clone_from(&new.node_affinity);
+        }
+        (None, None) => {}
     }
-    template.metadata.clone_from(&was.template.metadata);
-    template
+    allowed.node_selector.clone_from(&new.node_selector);
+    allowed.tolerations.clone_from(&new.tolerations);
+    allowed.scheduling_gates.clone_from(&new.scheduling_gates);
+    same_resources(&new.containers, &mut allowed.containers);
+    let (more, own) = (new.init_containers.as_deref(), allowed.init_containers.as_deref_mut());
+    same_resources(more.unwrap_or_default(), own.unwrap_or_default());
+    if allowed != *new {
+        errors.push(FieldError::invalid("spec.template.spec", godump::spec(new), WHY));
+    }
+}
+
+/// Containers of the same names may need something else.
+fn same_resources(new: &[Container], own: &mut [Container]) {
+    if new.len() != own.len() {
+        return;
+    }
+    for (new, own) in new.iter().zip(own).filter(|(new, own)| new.name == own.name) {
+        own.resources.clone_from(&new.resources);
+    }
 }
