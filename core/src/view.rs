@@ -215,6 +215,8 @@ pub struct LessonView {
     pub title: String,
     /// What it is about; Markdown.
     pub intro: String,
+    /// Commands that lead to where it begins, for who did not do the lessons before.
+    pub setup: Vec<String>,
     /// Its steps, in order.
     pub steps: Vec<StepView>,
     /// Index of the step the learner is at; `steps.len()` when all hold.

@@ -113,6 +113,41 @@ exercise("why a pod is where it is, and what led to it", async () => {
   await terminal.does("kubectl delete service,deployment web", /deployment.apps "web" deleted/);
 });
 
+// How many pods of the deployment are on nodes of each kind.
+const shares = async () => {
+  const on = async (kind) => {
+    const nodes = await terminal.does(`kubectl get nodes -l capacity=${kind} -o name`);
+    const pods = await terminal.does("kubectl get pods -l app=web --field-selector status.phase=Running -o wide --no-headers");
+    return [...nodes.matchAll(/node\/(\S+)/g)].reduce((n, [, node]) => n + pods.split(` ${node} `).length - 1, 0);
+  };
+  return { reserved: await on("reserved"), spot: await on("spot") };
+};
+
+exercise("O22 a scheduler of one's own: reserved and spot nodes", async () => {
+  await terminal.does("kubectl taint node minikube node-role.kubernetes.io/control-plane:NoSchedule-", /untainted/);
+  await terminal.does("kubectl label node minikube minikube-m02 capacity=reserved", /labeled/);
+  await terminal.does("kubectl label node minikube-m03 minikube-m04 capacity=spot", /labeled/);
+  await terminal.does("kubectl apply -f spot/web.yaml", /web created/);
+  await terminal.does("sleep 5; kubectl get pods", /(web-\S+ +0\/1 +Pending[^]*){5}/);
+  await terminal.does("kubectl create configmap spot-scheduler -n kube-system --from-file=spot/schedule.sh --from-literal=reserved-percent=40", /created/);
+  await terminal.does("kubectl apply -f spot/scheduler.yaml", /deployment.apps\/spot-scheduler created/);
+  await terminal.until("kubectl get deployment web", /web +5\/5/, 60);
+  assert.deepEqual(await shares(), { reserved: 2, spot: 3 });
+  await terminal.does("kubectl logs -n kube-system deployment/spot-scheduler", /(web-\S+ -> (reserved|spot)[^]*){5}/);
+  await terminal.does("kubectl scale deployment web --replicas=10", /scaled/);
+  await terminal.until("kubectl get deployment web", /web +10\/10/, 60);
+  assert.deepEqual(await shares(), { reserved: 4, spot: 6 });
+  await shot(page, "nodes-O22");
+  // The provider takes a machine back.
+  await terminal.does("kubectl delete node minikube-m04", /"minikube-m04" deleted/);
+  await speed(60);
+  await terminal.until("kubectl get pods --field-selector spec.nodeName=minikube-m04", /No resources found/, 60);
+  await terminal.until("kubectl get deployment web", /web +10\/10/, 60);
+  assert.deepEqual(await shares(), { reserved: 4, spot: 6 });
+  await speed(10);
+  await terminal.does("kubectl delete -f spot/ && kubectl delete configmap spot-scheduler -n kube-system", /"web" deleted/, 60);
+});
+
 exercise("C14 an autoscaler keeps its limits, and replicas follow the load", async () => {
   await terminal.does("kubectl create deployment web --image=nginx", /created/);
   await terminal.does("kubectl autoscale deployment web --min=2 --max=6", /autoscaled/);

@@ -170,9 +170,12 @@ lessons! {
     look_inside "minikube/09-look-inside";
     statuses "minikube/10-statuses";
     routing_table "minikube/11-routing-table";
+    scheduler_life "scheduler/01-life";
+    scheduler_placement "scheduler/02-placement";
+    scheduler_spot_and_reserved "scheduler/03-spot-and-reserved";
 }
 
-/// Rows P1 to P16 of the inventory are all taught.
+/// Rows P1 to P16 of the inventory are all taught, and those of the scheduler.
 #[test]
 fn the_practical_is_covered() {
     let courses = catalogue::load();
@@ -180,5 +183,8 @@ fn the_practical_is_covered() {
         courses.iter().flat_map(|c| &c.lessons).flat_map(|l| l.rows.clone()).collect();
     for n in 1..=16 {
         assert!(rows.contains(&format!("P{n}")), "P{n} is in no lesson");
+    }
+    for row in ["O21", "O22"] {
+        assert!(rows.iter().any(|r| r == row), "{row} is in no lesson");
     }
 }

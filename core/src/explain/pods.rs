@@ -69,7 +69,7 @@ fn placed(graph: &Graph, about: &[usize], pod: &Pod, node: &str, decided: bool) 
     let how = match (graph.last(about, Did::Bound), graph.last(about, Did::Created)) {
         (Some((_, bound)), _) if decided => format!("{} chose {node} for it", bound.by),
         (Some((_, bound)), _) => {
-            format!("{} bound it to {node} and no longer knows why", bound.by)
+            format!("{} bound it to {node} and left no reasons", bound.by)
         }
         (None, Some((_, made))) => {
             format!("{} created it with the node {node} already set", made.by)

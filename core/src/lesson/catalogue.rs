@@ -48,12 +48,29 @@ mod tests {
         }
     }
 
+    fn names_below(folder: &std::path::Path, prefix: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.flat_map(|entry| {
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            match entry.path().is_dir() {
+                true => names_below(&entry.path(), &format!("{name}/")),
+                false => vec![name],
+            }
+        });
+        names.collect()
+    }
+
     #[test]
     fn every_file_is_in_the_index() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../lessons");
         let ids: std::collections::BTreeSet<_> =
             load().into_iter().flat_map(|c| c.lessons).map(|l| l.id).collect();
+        let files: std::collections::BTreeSet<_> =
+            load().into_iter().flat_map(|c| c.lessons).flat_map(|l| l.files.into_keys()).collect();
         for course in std::fs::read_dir(&root).unwrap().flatten().filter(|e| e.path().is_dir()) {
+            for name in names_below(&course.path().join("files"), "") {
+                assert!(files.contains(&name), "no lesson has the file {name}");
+            }
             for file in std::fs::read_dir(course.path()).unwrap().flatten() {
                 let path = file.path();
                 if path.extension().is_none_or(|e| e != "yaml") {

@@ -1,6 +1,6 @@
 //! Whether what a step asks for holds, and what is missing until it does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -134,12 +134,7 @@ fn objects(facts: &Facts, wanted: &ObjectsCondition) -> Result<(), String> {
     let have = vars::select(client, &wanted.of)
         .iter()
         .filter(|o| !wanted.new || created(&***o) >= facts.since.as_secs())
-        .filter(|o| {
-            wanted.fields.is_empty() || {
-                let value = o.to_value();
-                wanted.fields.iter().all(|(path, want)| field_is(&value, path, want))
-            }
-        })
+        .filter(|o| wanted.fields.is_empty() || fields_are(&o.to_value(), &wanted.fields))
         .count();
     let enough = match wanted.count {
         None => have > 0,
@@ -151,6 +146,11 @@ fn objects(facts: &Facts, wanted: &ObjectsCondition) -> Result<(), String> {
 
 fn created(object: &dyn crate::api::Object) -> u64 {
     object.metadata().creation_timestamp.as_ref().map_or(0, |t| Time::from(t).as_secs())
+}
+
+/// Whether an object's fields are as said; each as [`field_is`] tells.
+pub(super) fn fields_are(value: &Value, wanted: &BTreeMap<String, Value>) -> bool {
+    wanted.iter().all(|(path, want)| field_is(value, path, want))
 }
 
 /// Whether the value at `path` (a JSON pointer; `*` is any element of a list) is `want`; `null`

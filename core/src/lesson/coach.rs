@@ -159,6 +159,7 @@ impl Coach {
         view.id = lesson.id.clone();
         view.title = lesson.title.clone();
         view.intro = lesson.intro.clone();
+        view.setup = lesson.setup.clone();
         view.current = progress.current;
         for (i, step) in lesson.steps.iter().enumerate() {
             let done = progress.done.get(i) == Some(&true);

@@ -19,7 +19,8 @@ pub struct Lesson {
     /// who begin here).
     #[serde(default)]
     pub setup: Vec<String>,
-    /// Files that it puts into the learner's home directory: name and content.
+    /// Files that it puts into the learner's home directory: name (in a folder or not) and content. In
+    /// the lesson's YAML also a list of names: files of its course's folder `files/`.
     #[serde(default)]
     pub files: std::collections::BTreeMap<String, String>,
     /// Its steps, in order.
@@ -59,6 +60,9 @@ pub struct Var {
     /// Which objects; the first one counts.
     #[serde(flatten)]
     pub of: Objects,
+    /// JSON pointers and the values that must be there, as in [`ObjectsCondition::fields`].
+    #[serde(default)]
+    pub fields: std::collections::BTreeMap<String, Value>,
     /// JSON pointer of the value: `/metadata/name`.
     pub path: String,
     /// A container id without its scheme, 12 digits, as docker lists it.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::schema::{Objects, Var};
+use super::{
+    check,
+    schema::{Objects, Var},
+};
 use crate::{
     api::{ObjRef, selector::Selector},
     client::{Client, ListOptions},
@@ -36,8 +39,10 @@ pub fn select(client: &Client, of: &Objects) -> Vec<ObjRef> {
 
 /// The value of a placeholder.
 pub fn value(client: Option<&Client>, var: &Var) -> String {
-    let first = client.and_then(|c| select(c, &var.of).into_iter().next());
-    let found = first.and_then(|o| match o.to_value().pointer(&var.path) {
+    let objects = client.map(|c| select(c, &var.of)).unwrap_or_default();
+    let mut values = objects.iter().map(|o| o.to_value());
+    let first = values.find(|value| check::fields_are(value, &var.fields));
+    let found = first.and_then(|o| match o.pointer(&var.path) {
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Null) | None => None,
         Some(other) => Some(other.to_string()),

@@ -68,7 +68,11 @@ impl World {
         let coach = Coach::default();
         for (name, text) in coach.files() {
             let path = format!("{HOME}/{name}");
-            // The home directory is there and empty: this can't fail.
+            // The home directory is there and empty, and a lesson's file is at most one folder down:
+            // this can't fail but where the folder is there already.
+            if let Some((folder, _)) = path.rsplit_once('/').filter(|(f, _)| *f != HOME) {
+                let _ = host.files().make_dir(folder, 0o755, LEARNER);
+            }
             let _ = host.files().write(&path, text.as_bytes(), 0o644, LEARNER);
         }
         World {

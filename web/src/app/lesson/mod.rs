@@ -114,6 +114,13 @@ fn Steps() -> Html {
             } else {
                 <details class="intro"><summary>{ "What this lesson is about" }</summary>{ markdown::render(&view.intro) }</details>
             }
+            if view.current == 0 && !view.setup.is_empty() {
+                <details class="intro">
+                    <summary>{ "Where this lesson begins" }</summary>
+                    <p>{ "It goes on from the lessons before. If you come straight here, run first:" }</p>
+                    { for view.setup.iter().map(|command| html! { <step::CommandBox command={command.clone()}/> }) }
+                </details>
+            }
             <ol class="steps">
                 { for view.steps.iter().enumerate().map(|(index, step)| html! {
                     <Step key={index} {index} step={step.clone()} current={view.current}/>
