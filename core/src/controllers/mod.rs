@@ -26,6 +26,7 @@ mod node_lifecycle;
 pub mod owners;
 mod pod_gc;
 mod replicaset;
+mod resource_claims;
 mod resource_quota;
 pub mod root_ca;
 mod service_account_tokens;
@@ -75,6 +76,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("pod-garbage-collector-controller", pod_gc::make),
     ("replicaset-controller", replicaset::make),
     ("replicationcontroller-controller", replicaset::make_older),
+    ("resourceclaim-controller", resource_claims::make),
     ("resourcequota-controller", resource_quota::make),
     ("root-ca-certificate-publisher-controller", root_ca::make),
     ("service-cidr-controller", service_cidrs::make),
