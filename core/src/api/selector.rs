@@ -269,6 +269,14 @@ impl FieldSelector {
         Ok(FieldSelector(terms))
     }
 
+    /// As requests have it. Models `fields.Selector.String`.
+    pub fn text(&self) -> String {
+        let term = |(key, equal, value): &(String, bool, String)| {
+            format!("{key}{}{value}", if *equal { "=" } else { "!=" })
+        };
+        self.0.iter().map(term).collect::<Vec<_>>().join(",")
+    }
+
     /// The same with other names of fields.
     pub fn renamed(&self, name: impl Fn(&str) -> String) -> Self {
         FieldSelector(self.0.iter().map(|(k, eq, v)| (name(k), *eq, v.clone())).collect())

@@ -224,7 +224,8 @@ impl ApiServer {
         self.0.requests.set(self.0.requests.get() + 1);
     }
 
-    fn not_found(&self, kind: KindId, name: &str) -> Status {
+    /// 404: there is no such object.
+    pub fn not_found(&self, kind: KindId, name: &str) -> Status {
         Status::not_found(&self.kind(kind), name)
     }
 }

@@ -34,12 +34,22 @@ pub struct WatchEvent {
 pub struct WatchStream {
     events: Receiver<WatchEvent>,
     _subscription: Subscription,
+    /// Called when it is first waited for.
+    waited_for: Option<Box<dyn FnOnce()>>,
 }
 
 impl WatchStream {
     /// The next event, in order. `None` if the server ended the watch.
     pub async fn next(&mut self) -> Option<WatchEvent> {
+        if let Some(first) = self.waited_for.take() {
+            first();
+        }
         self.events.recv().await
+    }
+
+    /// Has `first` called when somebody first waits for an event.
+    pub fn when_waited_for(&mut self, first: impl FnOnce() + 'static) {
+        self.waited_for = Some(Box::new(first));
     }
 
     /// The next event if it has come already.
@@ -161,7 +171,7 @@ impl ApiServer {
                 sender.send(event);
             }
         });
-        Ok(WatchStream { events, _subscription: subscription })
+        Ok(WatchStream { events, _subscription: subscription, waited_for: None })
     }
 }
 

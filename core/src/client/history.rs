@@ -7,7 +7,7 @@ impl Client {
     pub fn acting_as(&self, name: &str) -> Self {
         let mut cx = self.cx.clone();
         cx.actor = name.into();
-        Client { api: self.api.clone(), cx }
+        self.with(cx)
     }
 
     /// Which store it writes, in the simulation's records.

@@ -6,12 +6,14 @@
 //!
 //! Invariant: no room but this one (and the HTTP entry) calls `apiserver`.
 
+mod any;
 mod correlate;
 pub mod directory;
 mod events;
 mod history;
 mod kubelets;
 mod modern_events;
+pub mod tap;
 pub mod volumes;
 
 use std::{cell::Ref, rc::Rc};
@@ -45,6 +47,8 @@ pub use crate::{
     },
     store::{Change, IndexFn, IndexId, Op, Subscription},
 };
+use tap::Asked;
+
 pub use events::{EventType, Recorder};
 pub use modern_events::ModernRecorder;
 
@@ -53,12 +57,13 @@ pub use modern_events::ModernRecorder;
 pub struct Client {
     api: ApiServer,
     cx: RequestCx,
+    tap: Option<Rc<tap::Tap>>,
 }
 
 impl Client {
     /// A client that acts for `user`; `manager` names the program in managed fields.
     pub fn new(api: &ApiServer, user: User, manager: &str) -> Self {
-        Client { api: api.clone(), cx: RequestCx::new(user.authenticated(), manager) }
+        Client { api: api.clone(), cx: RequestCx::new(user.authenticated(), manager), tap: None }
     }
 
     /// A client of whoever shows these credentials, as whom they want to act. Errors: Unauthorized,
@@ -69,7 +74,7 @@ impl Client {
         wanted: &Impersonation,
         manager: &str,
     ) -> Result<Self, Status> {
-        Ok(Client { api: api.clone(), cx: api.login(shown, wanted, manager)? })
+        Ok(Client { api: api.clone(), cx: api.login(shown, wanted, manager)?, tap: None })
     }
 
     /// A client for a component of the system, which is trusted: `node:NAME` is a kubelet, the rest
@@ -84,13 +89,17 @@ impl Client {
             Some((_, node)) => format!("kubelet {node}").into(),
             None => name.into(),
         };
-        Client { api: api.clone(), cx }
+        Client { api: api.clone(), cx, tap: None }
     }
 
     /// A client for a component that runs in a pod: it acts for a service account, and is trusted.
     pub fn system_account(api: &ApiServer, namespace: &str, name: &str) -> Self {
         let user = User::service_account(namespace, name).authenticated();
-        Client { api: api.clone(), cx: RequestCx::new(user, name).trusted() }
+        Client { api: api.clone(), cx: RequestCx::new(user, name).trusted(), tap: None }
+    }
+
+    fn with(&self, cx: RequestCx) -> Self {
+        Client { api: self.api.clone(), cx, tap: self.tap.clone() }
     }
 
     /// Whether this client's user may do something. Errors: Forbidden; MethodNotAllowed for what
@@ -133,7 +142,7 @@ impl Client {
 
     /// The same client, whose writes are dry runs.
     pub fn dry_run(&self) -> Self {
-        Client { api: self.api.clone(), cx: self.cx.clone().dry_run(true) }
+        self.with(self.cx.clone().dry_run(true))
     }
 
     /// The same client, whose patches treat fields that a kind does not have as `validation` says
@@ -141,7 +150,7 @@ impl Client {
     pub fn validating(&self, validation: FieldValidation) -> Self {
         let mut cx = self.cx.clone();
         cx.validation = validation;
-        Client { api: self.api.clone(), cx }
+        self.with(cx)
     }
 
     /// The simulation.
@@ -171,8 +180,10 @@ impl Client {
 
     /// One object of a known type. Errors: NotFound.
     pub fn get<T: Typed>(&self, namespace: &str, name: &str) -> Result<Rc<T>, Status> {
-        self.may("get", T::ID, (namespace, name), "")?;
-        typed(&self.api.get(T::ID, namespace, name)?)
+        let result = self
+            .may("get", T::ID, (namespace, name), "")
+            .and_then(|()| typed(&self.api.get(T::ID, namespace, name)?));
+        self.note(result, || Asked::new("GET", T::ID, namespace).name(name))
     }
 
     /// One object of a known type, if it is there and may be read.
@@ -180,7 +191,9 @@ impl Client {
         if !self.sees::<T>("get", Some(namespace), name) {
             return None;
         }
-        downcast_rc(&self.api.store().get(T::ID, namespace, name)?)
+        let found = self.api.store().get(T::ID, namespace, name).and_then(|o| downcast_rc(&o));
+        let result = found.ok_or_else(|| self.api.not_found(T::ID, name));
+        self.note(result, || Asked::new("GET", T::ID, namespace).name(name)).ok()
     }
 
     /// All objects of a known type in a namespace (`None`: in all), sorted by namespace and name;
@@ -189,7 +202,9 @@ impl Client {
         if !self.sees::<T>("list", namespace, "") {
             return Vec::new();
         }
-        self.api.store().list(T::ID, namespace).iter().filter_map(downcast_rc).collect()
+        let all = self.api.store().list(T::ID, namespace).iter().filter_map(downcast_rc).collect();
+        let asked = || Asked::new("GET", T::ID, namespace.unwrap_or_default()).list();
+        self.note(Ok(all), asked).unwrap_or_default()
     }
 
     /// How many objects of a type there are.
@@ -200,8 +215,17 @@ impl Client {
     /// Creates an object in its `metadata.namespace`. Errors: AlreadyExists, Invalid, Forbidden …
     pub fn create<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
         let ns = object.metadata().namespace.clone().unwrap_or_default();
-        self.may("create", T::ID, (&ns, ""), "")?;
-        typed(&self.api.create(&self.cx, Box::new(object), &CreateOptions { namespace: &ns })?)
+        let body = self.tap.as_ref().and_then(|_| self.body(&object.to_value()));
+        let result = self.may("create", T::ID, (&ns, ""), "").and_then(|()| {
+            typed(&self.api.create(
+                &self.cx,
+                Box::new(object),
+                &CreateOptions { namespace: &ns },
+            )?)
+        });
+        self.note(result, || {
+            Asked::new("POST", T::ID, &ns).sending("application/json", body).written(self)
+        })
     }
 
     fn may_update(&self, object: &dyn Object, sub: Subresource, verb: &str) -> Result<(), Status> {
@@ -223,8 +247,8 @@ impl Client {
 
     /// Replaces all of an object but its status. Errors: Conflict, NotFound, Invalid …
     pub fn update<T: Typed>(&self, object: T) -> Result<Rc<T>, Status> {
-        self.may_update(&object, Subresource::Main, "update")?;
-        typed(&self.api.update(&self.cx, Box::new(object), Subresource::Main)?)
+        let updated = self.update_any(Box::new(object), Subresource::Main)?;
+        typed(&updated)
     }
 
     /// Replaces an object's status. Errors: Conflict, NotFound …
@@ -240,8 +264,10 @@ impl Client {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<(), Status> {
-        self.may("delete", T::ID, (namespace, name), "")?;
-        self.api.delete(&self.cx, T::ID, namespace, name, options).map(|_| ())
+        let result = self
+            .may("delete", T::ID, (namespace, name), "")
+            .and_then(|()| self.api.delete(&self.cx, T::ID, namespace, name, options));
+        self.note(result, || Asked::new("DELETE", T::ID, namespace).name(name)).map(|_| ())
     }
 
     /// Puts a pod on a node. Errors: NotFound, Conflict.
@@ -250,104 +276,9 @@ impl Client {
         self.api.bind(&self.cx, namespace, pod, node).map(|_| ())
     }
 
-    // The same for objects of any kind.
-
-    /// One object. Errors: NotFound.
-    pub fn get_any(&self, kind: KindId, namespace: &str, name: &str) -> Result<ObjRef, Status> {
-        self.may("get", kind, (namespace, name), "")?;
-        self.warn_of(kind);
-        self.api.get(kind, namespace, name)
-    }
-
-    /// Objects that options select, sorted by namespace and name. Errors: BadRequest.
-    pub fn list_any(
-        &self,
-        kind: KindId,
-        namespace: Option<&str>,
-        options: &ListOptions,
-    ) -> Result<Vec<ObjRef>, Status> {
-        self.may("list", kind, (namespace.unwrap_or_default(), ""), "")?;
-        self.warn_of(kind);
-        self.api.list(kind, namespace, options)
-    }
-
-    /// The server warns of deprecated kinds with every answer.
-    fn warn_of(&self, kind: KindId) {
-        if let Some(text) = self.api.strategy(kind).deprecated() {
-            self.cx.warn(text);
-        }
-    }
-
     /// The revision up to which reads are (`metadata.resourceVersion` of lists).
     pub fn revision(&self) -> u64 {
         self.api.store().revision()
-    }
-
-    /// Makes an object of a kind from JSON. Errors: BadRequest.
-    pub fn decode(&self, kind: KindId, value: Value) -> Result<Box<dyn Object>, Status> {
-        self.served(kind, "create", "")?;
-        self.api.decode(kind, value)
-    }
-
-    /// Creates an object from JSON, in `namespace` unless it names its own. Unknown fields are
-    /// treated as `validation` says. Errors: as [`Client::create`], and BadRequest.
-    pub fn create_value(
-        &self,
-        kind: KindId,
-        namespace: &str,
-        value: Value,
-        validation: FieldValidation,
-    ) -> Result<ObjRef, Status> {
-        let sent = value["metadata"]["namespace"].as_str().filter(|ns| !ns.is_empty());
-        let place = if namespace.is_empty() { sent.unwrap_or_default() } else { namespace };
-        self.may("create", kind, (place, ""), "")?;
-        self.warn_of(kind);
-        let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
-        self.api.create(&self.cx, object, &CreateOptions { namespace })
-    }
-
-    /// Replaces an object from JSON. Errors: as [`Client::update`], and BadRequest.
-    pub fn update_value(
-        &self,
-        kind: KindId,
-        value: Value,
-        validation: FieldValidation,
-        sub: Subresource,
-    ) -> Result<ObjRef, Status> {
-        self.served(kind, "update", value["metadata"]["name"].as_str().unwrap_or_default())?;
-        self.warn_of(kind);
-        let object = self.api.decode_checked(&self.cx, kind, value, validation)?;
-        self.may_update(&*object, sub, "update")?;
-        self.api.update(&self.cx, object, sub)
-    }
-
-    /// Changes an object by a patch. Errors: NotFound, Conflict, Invalid, BadRequest.
-    pub fn patch(
-        &self,
-        kind: KindId,
-        key: (&str, &str),
-        patch: (PatchType, &Value),
-        sub: Subresource,
-    ) -> Result<ObjRef, Status> {
-        self.may("patch", kind, key, self.part(kind, sub))?;
-        self.api.patch(&self.cx, kind, key, patch, sub)
-    }
-
-    /// Server-side apply: see [`ApiServer::apply`]. The object, and whether it is new.
-    pub fn apply(
-        &self,
-        kind: KindId,
-        key: (&str, &str),
-        config: Value,
-        force: bool,
-        sub: Subresource,
-    ) -> Result<(ObjRef, bool), Status> {
-        self.may("patch", kind, key, self.part(kind, sub))?;
-        let stored = self.api.storage_of(kind);
-        if sub == Subresource::Main && self.api.store().get(stored, key.0, key.1).is_none() {
-            self.may("create", kind, key, "")?;
-        }
-        self.api.apply(&self.cx, kind, key, config, (force, sub))
     }
 
     /// An object as JSON, with `metadata.managedFields`.
@@ -359,7 +290,7 @@ impl Client {
     pub fn managed_by(&self, manager: &str) -> Self {
         let mut cx = self.cx.clone();
         cx.manager = manager.into();
-        Client { api: self.api.clone(), cx }
+        self.with(cx)
     }
 
     /// The same client, whose writes are in another served version of their kind: rules that depend
@@ -367,57 +298,7 @@ impl Client {
     pub fn speaking(&self, api_version: &str, kind: &str) -> Self {
         let mut cx = self.cx.clone();
         cx.version = self.api.kinds().by_kind(api_version, kind).map(|k| k.id);
-        Client { api: self.api.clone(), cx }
-    }
-
-    /// Replaces a part of an object of any kind. Errors: as [`Client::update`].
-    pub fn update_any(&self, object: Box<dyn Object>, sub: Subresource) -> Result<ObjRef, Status> {
-        self.may_update(&*object, sub, "update")?;
-        self.api.update(&self.cx, object, sub)
-    }
-
-    /// Deletes an object, or begins to; whether it is gone. Errors: NotFound, Conflict.
-    pub fn delete_any(
-        &self,
-        kind: KindId,
-        namespace: &str,
-        name: &str,
-        options: &DeleteOptions,
-    ) -> Result<(ObjRef, bool), Status> {
-        self.served(kind, "delete", name)?;
-        self.warn_of(kind);
-        self.may("delete", kind, (namespace, name), "")?;
-        self.warn_of(kind);
-        self.api.delete(&self.cx, kind, namespace, name, options)
-    }
-
-    /// Evicts a pod, as drains do. Errors: NotFound, Conflict.
-    pub fn evict(&self, namespace: &str, pod: &str, options: &DeleteOptions) -> Result<(), Status> {
-        self.may("create", Pod::ID, (namespace, pod), "eviction")?;
-        self.api.evict(&self.cx, namespace, pod, options)
-    }
-
-    /// Replicas wanted, replicas there and selector of a scalable object. Errors: NotFound.
-    pub fn get_scale(
-        &self,
-        kind: KindId,
-        namespace: &str,
-        name: &str,
-    ) -> Result<(ObjRef, (i32, i32, String)), Status> {
-        self.may("get", kind, (namespace, name), "scale")?;
-        self.api.get_scale(kind, namespace, name)
-    }
-
-    /// Sets the replicas wanted; `version` guards against changes meanwhile. Errors: Conflict …
-    pub fn set_scale(
-        &self,
-        kind: KindId,
-        key: (&str, &str),
-        replicas: i32,
-        version: Option<&str>,
-    ) -> Result<ObjRef, Status> {
-        self.may("patch", kind, key, "scale")?;
-        self.api.set_scale(&self.cx, kind, key, replicas, version)
+        self.with(cx)
     }
 
     /// Objects of a kind as the server's table.
@@ -439,8 +320,27 @@ impl Client {
         options: &ListOptions,
         since: Option<u64>,
     ) -> Result<WatchStream, Status> {
-        self.may("watch", kind, (namespace.unwrap_or_default(), ""), "")?;
-        self.api.watch(kind, namespace, options, since)
+        let place = namespace.unwrap_or_default();
+        let result = self
+            .may("watch", kind, (place, ""), "")
+            .and_then(|()| self.api.watch(kind, namespace, options, since));
+        let mut stream = match (result, &self.tap) {
+            (Ok(stream), Some(_)) => stream,
+            (Err(status), Some(_)) => {
+                let asked =
+                    || Asked::new("GET", kind, place).list().selecting(options).watch(since);
+                let told: Result<(), Status> = self.note(Err(status), asked);
+                return Err(told.err().unwrap_or_else(Status::no_such_resource));
+            }
+            (result, None) => return result,
+        };
+        // Who reads before waiting opens the watch first here, a real client afterwards.
+        let (client, place, options) = (self.clone(), place.to_owned(), options.clone());
+        stream.when_waited_for(move || {
+            let asked = Asked::new("GET", kind, &place).list().selecting(&options).watch(since);
+            let _ = client.note(Ok(()), || asked);
+        });
+        Ok(stream)
     }
 
     /// Calls `handler` for each change of these kinds, from the event loop.
@@ -502,8 +402,12 @@ impl Client {
         account: &str,
         request: TokenRequest,
     ) -> Result<TokenRequest, Status> {
-        self.may("create", ServiceAccount::ID, (namespace, account), "token")?;
-        self.api.create_token(namespace, account, request)
+        let result = self
+            .may("create", ServiceAccount::ID, (namespace, account), "token")
+            .and_then(|()| self.api.create_token(namespace, account, request));
+        let asked =
+            || Asked::new("POST", ServiceAccount::ID, namespace).name(account).part("token");
+        self.note(result, asked)
     }
 
     /// The token for a secret that is to hold an account's one: the controller manager signs with the

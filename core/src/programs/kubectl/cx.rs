@@ -10,6 +10,7 @@ use super::{
     error::host_of,
     flags::Parsed,
     kubeconfig,
+    logging::{self, Log},
 };
 use crate::{
     api::{Kind, ObjRef},
@@ -24,6 +25,8 @@ pub struct Cx {
     pub proc: Proc,
     /// How many warnings it has printed.
     pub warned: Rc<Cell<usize>>,
+    /// What it logs of itself.
+    pub log: Log,
 }
 
 /// A connection to a cluster.
@@ -64,17 +67,38 @@ impl Conn {
 impl Cx {
     /// Writes to standard output.
     pub async fn out(&self, text: &str) {
+        self.flush().await;
         self.proc.print(text).await;
+    }
+
+    /// Writes bytes to a descriptor.
+    pub async fn write(&self, fd: u8, bytes: &[u8]) {
+        self.flush().await;
+        self.proc.write(fd, bytes).await;
     }
 
     /// Writes to standard error.
     pub async fn err(&self, text: &str) {
+        self.flush().await;
         self.proc.eprint(text).await;
+    }
+
+    /// A line as klog writes it, for what kubectl's libraries log.
+    pub fn klog(&self, level: char, source: &str, text: &str) -> String {
+        logging::line(&self.proc, level, source, text)
+    }
+
+    /// Prints what was logged.
+    pub async fn flush(&self) {
+        let logged = self.log.take();
+        if !logged.is_empty() {
+            self.proc.eprint(&logged).await;
+        }
     }
 
     /// The context of a process.
     pub fn new(proc: Proc) -> Cx {
-        Cx { proc, warned: Rc::default() }
+        Cx { proc, warned: Rc::default(), log: Log::default() }
     }
 
     /// Prints the warnings that the server sent since the last call.
@@ -89,6 +113,7 @@ impl Cx {
     /// logged before the error is told: commands that look up kinds try several times.
     pub fn connect(&self, parsed: &Parsed, logged: usize) -> Result<Conn, Error> {
         let target = kubeconfig::target(&self.proc, parsed)?;
+        self.log.gates(&self.proc, parsed);
         // Verbs without the flag leave it to the server, which takes the program's name.
         let manager = match parsed.str("field-manager") {
             "" => "kubectl",
@@ -108,22 +133,14 @@ impl Cx {
                 logged,
             });
         };
-        let client = client?;
-        let discovery = Discovery::new(self, client.clone(), folder);
+        let client = match self.log.tap(&self.proc, parsed, &target.server) {
+            Some(tap) => client?.tapped(tap),
+            None => client?,
+        };
+        let discovery = Discovery::new(self, parsed, client.clone(), folder);
         let kubeconfig::Target { server, namespace, namespace_given, .. } = target;
         let managed_fields = super::output::wants_managed_fields(parsed);
         Ok(Conn { client, namespace, namespace_given, server, managed_fields, discovery })
-    }
-
-    /// A line as klog writes it, for what kubectl's libraries log.
-    pub fn klog(&self, level: char, source: &str, text: &str) -> String {
-        let stamp = self.proc.sim().now().to_timestamp().to_string();
-        let (date, time) = stamp.split_once('T').unwrap_or(("0000-00-00", "00:00:00"));
-        let (day, time) =
-            (date.get(5..).unwrap_or("").replace('-', ""), time.trim_end_matches('Z'));
-        let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
-        let pid = self.proc.pid();
-        format!("{level}{day} {seconds}.{fraction:0<6.6} {pid:>7} {source}] {text}\n")
     }
 }
 

@@ -4,14 +4,12 @@ use super::{
     Cx, Error,
     flags::Parsed,
     kubeconfig::{self, Files},
+    logging,
 };
 use crate::api::duration;
 
 /// What `--profile` knows.
 const PROFILES: &[&str] = &["cpu", "heap", "goroutine", "threadcreate", "block", "mutex", "trace"];
-
-/// From this level on requests are logged.
-const LOGS_REQUESTS: i64 = 6;
 
 /// Honours what can be honoured before a verb runs. Errors: a value makes no sense, or the sandbox
 /// does not have what is asked for.
@@ -47,12 +45,11 @@ pub async fn check(cx: &Cx, p: &Parsed) -> Result<(), Error> {
             "specifying a root certificates file with the insecure flag is not allowed",
         ));
     }
-    if p.int("v") >= LOGS_REQUESTS {
+    if p.int("v") >= logging::REQUESTS {
         for path in Files::of(&cx.proc, p).paths.iter().filter(|path| cx.proc.exists(path)) {
             let text = format!("Config loaded from file:  {path}");
-            cx.err(&cx.klog('I', "loader.go:408", &text)).await;
+            cx.log.info(&cx.proc, "loader.go:408", &text);
         }
-        cx.err("kubectl's requests are not logged in this sandbox, whatever -v says\n").await;
     }
     if p.bool("match-server-version") && !p.path.ends_with(" version") {
         cx.connect(p, 0)?;

@@ -16,6 +16,7 @@ pub mod flags;
 pub(crate) mod global;
 pub mod kubeconfig;
 pub mod kustomize;
+mod logging;
 pub mod manifest;
 mod offers;
 pub mod output;
@@ -71,7 +72,9 @@ pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
     if let Some(code) = verbs::plugin::run(&cx, &args).await {
         return code;
     }
-    match dispatch(&cx, &args).await {
+    let done = dispatch(&cx, &args).await;
+    cx.flush().await;
+    match done {
         Ok(()) => 0,
         Err(error) => {
             if let Error::Refused { logged, .. } = &error {
@@ -80,7 +83,7 @@ pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
                     crate::api::gofmt::quote(&error.message())
                 );
                 for _ in 0..*logged {
-                    cx.err(&cx.klog('E', "memcache.go:381", &text)).await;
+                    cx.err(&logging::line(&cx.proc, 'E', "memcache.go:381", &text)).await;
                 }
             }
             cx.err(&error.text()).await;

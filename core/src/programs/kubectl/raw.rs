@@ -3,7 +3,10 @@
 use super::{Conn, Cx, Error, flags::Parsed};
 use crate::{
     api::{Status, gofmt::quote},
-    client::rest::{Body, Request},
+    client::{
+        rest::{Body, Request},
+        tap::Exchange,
+    },
     sim::channel,
 };
 
@@ -69,6 +72,23 @@ pub async fn send(
     let Some(response) = from.recv().await else {
         return Err(Error::plain("the connection to the server was lost"));
     };
+    conn.client.tell(|| Exchange {
+        method: match method {
+            "DELETE" => "DELETE",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            _ => "GET",
+        },
+        path: request.path.clone(),
+        query: request.query.clone(),
+        accept: "application/json, */*",
+        status: response.status,
+        answer: match &response.body {
+            Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            _ => String::new(),
+        },
+        ..Exchange::default()
+    });
     for (name, value) in &response.headers {
         if name.eq_ignore_ascii_case("warning") {
             let text = value.split('"').nth(1).unwrap_or(value);
@@ -78,12 +98,12 @@ pub async fn send(
     match response.body {
         Body::Bytes(bytes) if response.status >= 400 => Err(refusal(response.status, &bytes)),
         Body::Bytes(bytes) => {
-            cx.proc.write(1, &bytes).await;
+            cx.write(1, &bytes).await;
             Ok(())
         }
         Body::Stream(mut pieces) => {
             while let Some(bytes) = pieces.recv().await {
-                cx.proc.write(1, &bytes).await;
+                cx.write(1, &bytes).await;
             }
             Ok(())
         }

@@ -124,7 +124,7 @@ pub async fn attach(cx: &Cx, mut streams: ExecStreams, tty: bool, mut detach: De
     }
     let shown = async {
         while let Some((fd, bytes)) = streams.output.recv().await {
-            cx.proc.write(if fd == 2 { 2 } else { 1 }, &bytes).await;
+            cx.write(if fd == 2 { 2 } else { 1 }, &bytes).await;
         }
         streams.exit.recv().await.unwrap_or(0)
     };

@@ -21,18 +21,19 @@ use serde_json::Value;
 pub use files::{folder, remembers};
 pub use known::Known;
 
-use super::{Cx, Error};
+use super::{Cx, Error, flags::Parsed, logging::Log};
 use crate::{
     api::Status,
-    client::{
-        Client,
-        rest::{Body, Request, Response},
-    },
+    client::{Client, rest::Request, tap::Exchange},
     machine::Proc,
 };
 
 /// The form of discovery that tells all versions of all groups at once.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// The same, or whatever there is.
+const ACCEPTED: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
 /// What one running command knows of a server's kinds. It asks when it has to.
 pub struct Discovery {
@@ -44,13 +45,16 @@ pub struct Discovery {
     told: RefCell<Option<Rc<files::Told>>>,
     /// Whether everything that is known was told to this command.
     fresh: Cell<bool>,
+    log: Log,
+    /// Whether it is logged that everything is asked for anew.
+    logs: bool,
     /// Whether files that this command did not write are not to be trusted any more.
     invalidated: Cell<bool>,
 }
 
 impl Discovery {
     /// Nothing is read or asked for yet. `folder` is where this server's files are.
-    pub fn new(cx: &Cx, client: Client, folder: String) -> Rc<Discovery> {
+    pub fn new(cx: &Cx, p: &Parsed, client: Client, folder: String) -> Rc<Discovery> {
         Rc::new(Discovery {
             proc: cx.proc.clone(),
             client,
@@ -58,6 +62,8 @@ impl Discovery {
             known: RefCell::default(),
             told: RefCell::default(),
             fresh: Cell::new(true),
+            log: cx.log.clone(),
+            logs: p.int("v") >= 5,
             invalidated: Cell::new(false),
         })
     }
@@ -74,6 +80,10 @@ impl Discovery {
 
     /// Forgets what other commands were told.
     pub fn invalidate(&self) {
+        if self.logs {
+            let text = "\"Invalidating discovery information\"";
+            self.log.info(&self.proc, "discovery.go:279", text);
+        }
         self.invalidated.set(true);
         self.fresh.set(true);
         *self.known.borrow_mut() = None;
@@ -142,20 +152,32 @@ impl Discovery {
     }
 
     fn get(&self, path: &str) -> Result<Value, Error> {
+        self.document(path, (AGGREGATED, ACCEPTED))
+    }
+
+    /// What the server says of itself at a path; `media` is what is asked for, in its words and in
+    /// those of the log. Errors: the server refuses.
+    pub fn document(&self, path: &str, media: (&str, &'static str)) -> Result<Value, Error> {
         let mut request = Request::get(path, "timeout=32s", Some(self.client.user().clone()));
-        request.headers.push(("Accept".into(), AGGREGATED.into()));
-        let answer: Rc<RefCell<Option<Response>>> = Rc::default();
-        let to = answer.clone();
-        self.client.serve(&request, move |response| *to.borrow_mut() = Some(response));
-        let answer = answer.borrow_mut().take();
-        let parsed = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
-        match answer {
-            Some(Response { status: 200, body: Body::Bytes(bytes), .. }) => Ok(parsed(&bytes)),
-            Some(Response { body: Body::Bytes(bytes), status, .. }) => {
-                let unknown = || Status::new(status, "", "the server does not tell its kinds");
-                Err(Status::from_value(&parsed(&bytes)).unwrap_or_else(unknown).into())
-            }
-            _ => Err(Error::plain("the server does not tell its kinds")),
+        request.headers.push(("Accept".into(), media.0.into()));
+        let accept = media.1;
+        let untold = || Error::plain("the server does not answer");
+        let (media, text) = self.client.text_of(&request).ok_or_else(untold)?;
+        let value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let refusal = Status::from_value(&value);
+        self.client.tell(|| Exchange {
+            method: "GET",
+            path: path.to_owned(),
+            query: request.query.clone(),
+            accept,
+            status: refusal.as_ref().map_or(200, |status| status.code),
+            answer_type: media,
+            answer: text,
+            ..Exchange::default()
+        });
+        match refusal {
+            Some(status) => Err(status.into()),
+            None => Ok(value),
         }
     }
 }

@@ -177,7 +177,7 @@ async fn into_pod(cx: &Cx, conn: &Conn, p: &Parsed, from: &str, to: &Spec) -> Re
         }
     }
     while let Some((fd, bytes)) = streams.output.recv().await {
-        cx.proc.write(if fd == 2 { 2 } else { 1 }, &bytes).await;
+        cx.write(if fd == 2 { 2 } else { 1 }, &bytes).await;
     }
     stream::outcome(streams.exit.recv().await.unwrap_or(0))
 }

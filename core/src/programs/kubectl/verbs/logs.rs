@@ -290,7 +290,7 @@ async fn copy(cx: &Cx, mut log: Receiver<Vec<u8>>, mark: &str) {
     let mut rest = Vec::new();
     while let Some(bytes) = log.recv().await {
         if mark.is_empty() {
-            cx.proc.write(1, &bytes).await;
+            cx.write(1, &bytes).await;
             continue;
         }
         rest.extend(bytes);
@@ -301,11 +301,11 @@ async fn copy(cx: &Cx, mut log: Receiver<Vec<u8>>, mark: &str) {
             text.extend(mark.as_bytes());
             text.extend(line);
         }
-        cx.proc.write(1, &text).await;
+        cx.write(1, &text).await;
     }
     if !rest.is_empty() {
         let text = [mark.as_bytes(), &rest].concat();
-        cx.proc.write(1, &text).await;
+        cx.write(1, &text).await;
     }
 }
 

@@ -151,8 +151,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     }
     let (mut made, mut errors) = (Vec::new(), Vec::new());
     for (kind, object) in objects {
-        let result =
-            conn.client.create_value(kind, &conn.namespace, object, FieldValidation::Ignore);
+        let result = conn.client.create_value(kind, &conn.namespace, object, FieldValidation::Warn);
         cx.warnings(&conn).await;
         match result {
             Ok(object) => made.push(object),
@@ -381,7 +380,7 @@ async fn print_log(cx: &Cx, conn: &Conn, name: &str) -> Result<(), Error> {
     match conn.client.logs(&conn.namespace, name, &options) {
         Ok(mut log) => {
             while let Some(bytes) = log.recv().await {
-                cx.proc.write(1, &bytes).await;
+                cx.write(1, &bytes).await;
             }
         }
         Err(e) => {

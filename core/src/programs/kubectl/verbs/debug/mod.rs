@@ -372,7 +372,7 @@ impl Debug<'_> {
 
     fn create(&self, pod: Value, namespace: &str) -> Result<Thing, Error> {
         let client = &self.conn.client;
-        let made = client.create_value(Pod::ID, namespace, pod, FieldValidation::Ignore)?;
+        let made = client.create_value(Pod::ID, namespace, pod, FieldValidation::Warn)?;
         Ok(Thing {
             kind: client.kind(Pod::ID),
             namespace: made.namespace().to_owned(),
@@ -456,7 +456,7 @@ impl Debug<'_> {
         let options = LogOptions { container: Some(container.to_owned()), ..LogOptions::default() };
         let mut log = self.conn.client.logs(&pod.namespace, &pod.name, &options)?;
         while let Some(bytes) = log.recv().await {
-            self.cx.proc.write(1, &bytes).await;
+            self.cx.write(1, &bytes).await;
         }
         Ok(())
     }
