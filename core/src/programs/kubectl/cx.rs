@@ -133,11 +133,11 @@ impl Cx {
                 logged,
             });
         };
-        let client = match self.log.tap(&self.proc, parsed, &target.server) {
+        let client = match self.log.tap(&self.proc, parsed, &target) {
             Some(tap) => client?.tapped(tap),
             None => client?,
         };
-        let discovery = Discovery::new(self, parsed, client.clone(), folder);
+        let discovery = Discovery::new(self, client.clone(), folder);
         let kubeconfig::Target { server, namespace, namespace_given, .. } = target;
         let managed_fields = super::output::wants_managed_fields(parsed);
         Ok(Conn { client, namespace, namespace_given, server, managed_fields, discovery })

@@ -7,7 +7,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{flags::Parsed, global};
+use super::{flags::Parsed, global, kubeconfig::Target};
 use crate::{
     api::gofmt::quote,
     client::tap::{Exchange, Tap},
@@ -40,6 +40,7 @@ pub struct Log(Rc<RefCell<State>>);
 
 #[derive(Default)]
 struct State {
+    level: i64,
     waiting: String,
     connected: bool,
     gates: bool,
@@ -56,6 +57,11 @@ pub fn line(proc: &Proc, level: char, source: &str, text: &str) -> String {
 }
 
 impl Log {
+    /// How much is logged, as far as that is known.
+    pub fn level(&self) -> i64 {
+        self.0.borrow().level
+    }
+
     /// What waits to be printed.
     pub fn take(&self) -> String {
         std::mem::take(&mut self.0.borrow_mut().waiting)
@@ -68,6 +74,7 @@ impl Log {
 
     /// The first connection of a command looks at the gates.
     pub fn gates(&self, proc: &Proc, p: &Parsed) {
+        self.0.borrow_mut().level = p.int("v");
         if p.int("v") < 1 || std::mem::replace(&mut self.0.borrow_mut().gates, true) {
             return;
         }
@@ -79,12 +86,13 @@ impl Log {
     }
 
     /// Who is told of a client's requests; `None` where they are not logged.
-    pub fn tap(&self, proc: &Proc, p: &Parsed, server: &str) -> Option<Rc<Tap>> {
+    pub fn tap(&self, proc: &Proc, p: &Parsed, target: &Target) -> Option<Rc<Tap>> {
         let level = p.int("v");
         if level < REQUESTS {
             return None;
         }
-        let (log, proc, server) = (self.clone(), proc.clone(), server.to_owned());
+        let (log, proc, server) = (self.clone(), proc.clone(), target.server.clone());
+        let token = target.shown.token.is_some();
         let output = p.str("output");
         let get = p.path == "kubectl get";
         Some(Rc::new(Tap {
@@ -95,11 +103,14 @@ impl Log {
                 Ok(0) | Err(_) => String::new(),
                 Ok(nanos) => crate::api::duration::print_go(nanos),
             },
-            heard: Box::new(move |exchange| log.exchange(&proc, level, &server, &exchange)),
+            heard: Box::new(move |exchange| {
+                log.exchange(&proc, (level, token), &server, &exchange)
+            }),
         }))
     }
 
-    fn exchange(&self, proc: &Proc, level: i64, server: &str, it: &Exchange) {
+    fn exchange(&self, proc: &Proc, how: (i64, bool), server: &str, it: &Exchange) {
+        let (level, token) = how;
         let url = match it.query.as_str() {
             "" => format!("{server}{}", it.path),
             query => format!("{server}{}?{query}", it.path),
@@ -113,6 +124,9 @@ impl Log {
         let mut headers = vec![("Accept", it.accept), ("User-Agent", AGENT)];
         if !it.content_type.is_empty() {
             headers.insert(1, ("Content-Type", it.content_type));
+        }
+        if token {
+            headers.insert(1, ("Authorization", "Bearer <masked>"));
         }
         match level {
             ..=6 => {}

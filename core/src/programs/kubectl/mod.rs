@@ -86,6 +86,11 @@ pub async fn run(proc: Proc, args: Vec<String>) -> i32 {
                     cx.err(&logging::line(&cx.proc, 'E', "memcache.go:381", &text)).await;
                 }
             }
+            if let (Error::Status { status, .. }, true) = (&error, cx.log.level() >= 4) {
+                let shown = crate::api::json::indented_typed(&status.to_value(), 2);
+                let text = format!("server response object: {}", shown.trim_end());
+                cx.err(&cx.klog('I', "helpers.go:247", &text)).await;
+            }
             cx.err(&error.text()).await;
             error.code()
         }

@@ -21,9 +21,9 @@ use serde_json::Value;
 pub use files::{folder, remembers};
 pub use known::Known;
 
-use super::{Cx, Error, flags::Parsed, logging::Log};
+use super::{Cx, Error, logging::Log};
 use crate::{
-    api::Status,
+    api::{Status, gofmt::quote},
     client::{Client, rest::Request, tap::Exchange},
     machine::Proc,
 };
@@ -46,15 +46,13 @@ pub struct Discovery {
     /// Whether everything that is known was told to this command.
     fresh: Cell<bool>,
     log: Log,
-    /// Whether it is logged that everything is asked for anew.
-    logs: bool,
     /// Whether files that this command did not write are not to be trusted any more.
     invalidated: Cell<bool>,
 }
 
 impl Discovery {
     /// Nothing is read or asked for yet. `folder` is where this server's files are.
-    pub fn new(cx: &Cx, p: &Parsed, client: Client, folder: String) -> Rc<Discovery> {
+    pub fn new(cx: &Cx, client: Client, folder: String) -> Rc<Discovery> {
         Rc::new(Discovery {
             proc: cx.proc.clone(),
             client,
@@ -63,7 +61,6 @@ impl Discovery {
             told: RefCell::default(),
             fresh: Cell::new(true),
             log: cx.log.clone(),
-            logs: p.int("v") >= 5,
             invalidated: Cell::new(false),
         })
     }
@@ -80,7 +77,7 @@ impl Discovery {
 
     /// Forgets what other commands were told.
     pub fn invalidate(&self) {
-        if self.logs {
+        if self.log.level() >= 5 {
             let text = "\"Invalidating discovery information\"";
             self.log.info(&self.proc, "discovery.go:279", text);
         }
@@ -135,6 +132,12 @@ impl Discovery {
             return None;
         }
         let found = read(&files::read(&self.proc, &self.folder, name)?)?;
+        if self.log.level() >= 10 {
+            let line = if name.contains('/') { "91" } else { "146" };
+            let file = quote(&format!("{}/{name}", self.folder));
+            let text = format!("\"Returning cached discovery info\" fileName={file}");
+            self.log.info(&self.proc, &format!("cached_discovery.go:{line}"), &text);
+        }
         self.fresh.set(false);
         Some(found)
     }
@@ -152,13 +155,18 @@ impl Discovery {
     }
 
     fn get(&self, path: &str) -> Result<Value, Error> {
-        self.document(path, (AGGREGATED, ACCEPTED))
+        self.document(path, "timeout=32s", (AGGREGATED, ACCEPTED))
     }
 
     /// What the server says of itself at a path; `media` is what is asked for, in its words and in
     /// those of the log. Errors: the server refuses.
-    pub fn document(&self, path: &str, media: (&str, &'static str)) -> Result<Value, Error> {
-        let mut request = Request::get(path, "timeout=32s", Some(self.client.user().clone()));
+    pub fn document(
+        &self,
+        path: &str,
+        query: &str,
+        media: (&str, &'static str),
+    ) -> Result<Value, Error> {
+        let mut request = Request::get(path, query, Some(self.client.user().clone()));
         request.headers.push(("Accept".into(), media.0.into()));
         let accept = media.1;
         let untold = || Error::plain("the server does not answer");

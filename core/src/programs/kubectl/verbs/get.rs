@@ -187,6 +187,10 @@ async fn selection(cx: &Cx, conn: &Conn, p: &Parsed, query: &Query) -> Result<Se
     Ok(Selected::Items(found.into_iter().map(item).collect()))
 }
 
+/// What upstream logs of objects where it looks for a table.
+const NO_TABLE: &str = "Unable to decode server response into a Table. Falling back to hardcoded \
+                        types: attempt to decode non-Table object";
+
 /// Objects grouped by kind in the order in which they were asked for; one group a list or item.
 type Groups = Vec<(Rc<Kind>, Vec<ObjRef>)>;
 
@@ -316,6 +320,11 @@ async fn generic(
     }
     if !p.str("sort-by").is_empty() && values.len() > 1 {
         values = sort_by::sort(values, p.str("sort-by"), |v| v)?;
+    }
+    if cx.log.level() >= 2 && ["name", "go-template"].iter().any(|o| p.str("output").starts_with(o))
+    {
+        // These formats are printed by what was made for tables, which looks for one in vain.
+        cx.log.info(&cx.proc, "table_printer.go:45", NO_TABLE);
     }
     if single && values.len() == 1 {
         cx.out(&printer.one(&values[0])?).await;

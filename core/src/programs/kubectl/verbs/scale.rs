@@ -95,10 +95,13 @@ async fn scale(
     thing: &Thing,
     dry_run: DryRun,
 ) -> Result<Value, Error> {
-    let (_, (wanted, ..)) = conn.client.get_scale(thing.kind.id, &thing.namespace, &thing.name)?;
     let expected = p.int("current-replicas");
-    if expected != -1 && expected != i64::from(wanted) {
-        return Err(Error::plain(format!("Expected replicas to be {expected}, was {wanted}")));
+    if expected != -1 {
+        let (_, (wanted, ..)) =
+            conn.client.get_scale(thing.kind.id, &thing.namespace, &thing.name)?;
+        if expected != i64::from(wanted) {
+            return Err(Error::plain(format!("Expected replicas to be {expected}, was {wanted}")));
+        }
     }
     let version = Some(p.str("resource-version")).filter(|v| !v.is_empty());
     let now = write::at(&thing.object, &["metadata", "resourceVersion"]).and_then(Value::as_str);

@@ -52,7 +52,11 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     map.insert("kustomizeVersion".into(), KUSTOMIZE_VERSION.into());
     let server = if p.bool("client") { None } else { Some(cx.connect(&p, 0)) };
     if let Some(Ok(conn)) = &server {
-        conn.discovery.document("/version", ("application/json", "application/json, */*"))?;
+        conn.discovery.document(
+            "/version",
+            "timeout=32s",
+            ("application/json", "application/json, */*"),
+        )?;
         map.insert("serverVersion".into(), info(SERVER_VERSION));
     }
     match output {

@@ -8,12 +8,17 @@ use k8s_openapi::api::{
     rbac::v1::PolicyRule,
 };
 
-use crate::programs::kubectl::{
-    Conn, Cx, Error,
-    describe::rbac::rows,
-    flags::{Command, Flag, Parsed},
-    print::tabwriter::Tabwriter,
-    resources,
+use serde_json::Value;
+
+use crate::{
+    api::Kind,
+    programs::kubectl::{
+        Conn, Cx, Error,
+        describe::rbac::rows,
+        flags::{Command, Flag, Parsed},
+        print::tabwriter::Tabwriter,
+        resources,
+    },
 };
 
 const VERBS: &[&str] = &[
@@ -131,6 +136,18 @@ async fn known_verb(cx: &Cx, verb: &str, known: &[&str]) {
     }
 }
 
+/// Whether a kind's objects are in namespaces, which is not taken from what is remembered. Where
+/// the server does not tell they are.
+fn in_namespaces(conn: &Conn, kind: &Kind) -> bool {
+    let root = if kind.group.is_empty() { "api" } else { "apis" };
+    let path = format!("/{root}/{}", kind.api_version());
+    let media = ("application/json", "application/json, */*");
+    let list = conn.discovery.document(&path, "", media).unwrap_or_default();
+    let own = |entry: &&Value| entry["name"].as_str() == Some(&*kind.plural);
+    let entry = list["resources"].as_array().into_iter().flatten().find(own);
+    entry.is_none_or(|entry| entry["namespaced"].as_bool() == Some(true))
+}
+
 /// Group and plural of what a word means.
 async fn resource(cx: &Cx, conn: &Conn, p: &Parsed, word: &str) -> (String, String) {
     if word == "*" {
@@ -148,7 +165,7 @@ async fn resource(cx: &Cx, conn: &Conn, p: &Parsed, word: &str) -> (String, Stri
         }
         return (String::new(), word.to_owned());
     };
-    if !kind.namespaced && !p.bool("all-namespaces") {
+    if !p.bool("all-namespaces") && !in_namespaces(conn, &kind) {
         let place = match &*kind.group {
             "" => String::new(),
             group => format!(" in group '{group}'"),
