@@ -159,3 +159,32 @@ pub fn from_template(
         status: None,
     }
 }
+
+/// The ports of its node's own addresses that a pod wants: address, protocol, port.
+pub fn host_ports(pod: &Pod) -> Vec<(String, String, i32)> {
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    let sidecars = spec.init_containers.iter().flatten();
+    let sidecars = sidecars.filter(|c| c.restart_policy.as_deref() == Some("Always"));
+    let ports = spec.containers.iter().chain(sidecars).flat_map(|c| c.ports.iter().flatten());
+    ports
+        .filter_map(|p| {
+            let port = p.host_port.filter(|n| *n > 0)?;
+            let ip = p.host_ip.clone().filter(|ip| !ip.is_empty());
+            let protocol = p.protocol.clone().unwrap_or_else(|| "TCP".into());
+            Some((ip.unwrap_or_else(|| "0.0.0.0".into()), protocol, port))
+        })
+        .collect()
+}
+
+/// Whether two pods want the same port on the same address (any address conflicts with each).
+/// Models `schedutil` `HostPortInfo.CheckConflict`.
+pub fn ports_conflict(a: &[(String, String, i32)], b: &[(String, String, i32)]) -> bool {
+    const ANY: &str = "0.0.0.0";
+    a.iter().any(|(ip, protocol, port)| {
+        b.iter().any(|(other_ip, other_protocol, other_port)| {
+            port == other_port
+                && protocol == other_protocol
+                && (ip == other_ip || ip == ANY || other_ip == ANY)
+        })
+    })
+}

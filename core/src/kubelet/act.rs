@@ -13,7 +13,7 @@ use super::{
     labels,
     plan::{Health, Observed, Plan, Seen, SeenSandbox, as_container},
     start::StartError,
-    worker::{Phase, Waiting, Worker},
+    worker::{Waiting, Worker},
 };
 use crate::{
     client::EventType,
@@ -251,74 +251,6 @@ impl Inner {
                 let _ = self.engine.remove(&container, false);
             }
         }
-    }
-
-    /// Whether this node can't run a pod at all: reason and message.
-    pub fn admission(&self, worker: &Worker) -> Option<(String, String)> {
-        let pod = worker.pod();
-        let spec = pod.spec.as_ref()?;
-        if worker.is_static || self.containers_of(&worker.uid).iter().any(|c| c.is_running()) {
-            return None;
-        }
-        let others: Vec<_> = self
-            .workers
-            .borrow()
-            .values()
-            .filter(|w| w.uid != worker.uid && w.phase.get() == Phase::Syncing)
-            .cloned()
-            .collect();
-        let capacity = &self.config.capacity;
-        let used = |name: &str| -> u128 {
-            let specs = others.iter().map(|w| w.pod());
-            specs.filter_map(|p| Some(super::resources::pod_request(p.spec.as_ref()?, name))).sum()
-        };
-        let pods = others.len() as u128;
-        let checks: [(&str, &dyn Fn() -> (u128, u128), u128); 3] = [
-            ("pods", &|| (1, pods), capacity.pods.into()),
-            (
-                "cpu",
-                &|| (super::resources::pod_request(spec, "cpu"), used("cpu")),
-                u128::from(capacity.cpus) * 1000,
-            ),
-            (
-                "memory",
-                &|| (super::resources::pod_request(spec, "memory"), used("memory")),
-                u128::from(capacity.memory) * 1000,
-            ),
-        ];
-        for (name, find, has) in checks {
-            if name != "pods" && super::resources::pod_request(spec, name) == 0 {
-                continue;
-            }
-            let (wants, used) = find();
-            if wants + used > has {
-                let scale = if name == "memory" { 1000 } else { 1 };
-                return Some((
-                    format!("OutOf{name}"),
-                    format!(
-                        "Pod was rejected: Node didn't have enough resource: {name}, requested: \
-                         {}, used: {}, capacity: {}",
-                        wants / scale,
-                        used / scale,
-                        has / scale
-                    ),
-                ));
-            }
-        }
-        None
-    }
-
-    /// A pod that can't be run here fails at once.
-    pub fn reject(&self, worker: &Rc<Worker>) {
-        let rejected = worker.rejected.borrow().clone();
-        if let Some((reason, message)) = rejected {
-            let pod = worker.pod();
-            let message = message.strip_prefix("Pod was rejected: ").unwrap_or(&message);
-            self.recorder.event(&*pod, EventType::Warning, &reason, message);
-        }
-        worker.finished.set(true);
-        worker.phase.set(Phase::Terminated);
-        self.write_status(worker);
     }
 }
 

@@ -11,6 +11,7 @@
 //! started anew goes on from these two alone.
 
 mod act;
+mod admission;
 mod agent;
 mod backoff;
 mod endpoints;

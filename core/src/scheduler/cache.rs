@@ -62,7 +62,7 @@ impl PodInfo {
         PodInfo {
             requests: resources::of_pod(pod, false),
             counted: resources::of_pod(pod, true),
-            ports: host_ports(pod),
+            ports: pods::host_ports(pod),
             terms: Rc::new(Terms::of(object.namespace(), affinity)),
             cause: Cell::default(),
             group: group.into(),
@@ -135,21 +135,6 @@ impl PodInfo {
     pub fn priority(&self) -> i32 {
         self.pod.spec.as_ref().and_then(|s| s.priority).unwrap_or(0)
     }
-}
-
-fn host_ports(pod: &Pod) -> Vec<(String, String, i32)> {
-    let Some(spec) = &pod.spec else { return Vec::new() };
-    let sidecars = spec.init_containers.iter().flatten();
-    let sidecars = sidecars.filter(|c| c.restart_policy.as_deref() == Some("Always"));
-    let ports = spec.containers.iter().chain(sidecars).flat_map(|c| c.ports.iter().flatten());
-    ports
-        .filter_map(|p| {
-            let port = p.host_port.filter(|n| *n > 0)?;
-            let ip = p.host_ip.clone().filter(|ip| !ip.is_empty());
-            let protocol = p.protocol.clone().unwrap_or_else(|| "TCP".into());
-            Some((ip.unwrap_or_else(|| "0.0.0.0".into()), protocol, port))
-        })
-        .collect()
 }
 
 /// Pods that are alike, wherever they are.

@@ -11,7 +11,7 @@ mod queue;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     rc::{Rc, Weak},
     time::Duration,
 };
@@ -28,6 +28,13 @@ use crate::{
 /// A client in kube-controller-manager may write 20 times a second, 30 times at once
 /// (`--kube-api-qps`, `--kube-api-burst`).
 const WRITES: (Duration, u32) = (Duration::from_millis(50), 30);
+
+/// One object is looked at so often at once and then 20 times a second. A loop in which the cluster
+/// fights itself (a kubelet refuses each pod that a set makes anew) is held up so in a real cluster, by
+/// its client's rate; without, it would fill the store in no time.
+const LOOKS: (Duration, u32) = (Duration::from_millis(50), 300);
+/// So many objects are remembered as busy before those that came to rest are forgotten.
+const BUSY: usize = 4096;
 
 /// A control loop. Its state beyond the API's objects may be lost at any time.
 pub trait Controller: 'static {
@@ -64,6 +71,8 @@ struct Worker {
     queue: Queue,
     scheduled: Cell<bool>,
     writes: Bucket,
+    /// Objects that were looked at lately.
+    busy: RefCell<BTreeMap<Key, Bucket>>,
 }
 
 /// A controller at work; it stops when this is dropped.
@@ -89,6 +98,7 @@ pub fn start(client: &Client, controller: Box<dyn Controller>) -> Running {
             queue,
             scheduled: Cell::new(false),
             writes: Bucket::new(WRITES.0, WRITES.1),
+            busy: RefCell::default(),
         }
     });
     let weak = Rc::downgrade(&worker);
@@ -147,12 +157,26 @@ impl Worker {
     /// Works on one key; the next one waits for its turn in the event loop.
     fn step(self: &Rc<Self>) {
         let Some((key, cause)) = self.queue.pop() else { return };
-        self.sim.under(cause, || self.work(key));
+        self.sim.under(cause, || match self.look(&key) {
+            Ok(()) => self.work(key),
+            Err(wait) => self.queue.add_after(key, wait),
+        });
         let throttled = self.controller.is_throttled();
         let pause = if throttled { self.writes.take(self.sim.now()) } else { Duration::ZERO };
         if !self.queue.is_empty() || !pause.is_zero() {
             self.schedule(pause);
         }
+    }
+
+    /// Whether an object may be looked at now, or how long it has to wait.
+    fn look(&self, key: &Key) -> Result<(), Duration> {
+        let now = self.sim.now();
+        let mut busy = self.busy.borrow_mut();
+        if busy.len() > BUSY {
+            busy.retain(|_, bucket| !bucket.is_full(now));
+        }
+        let bucket = busy.entry(key.clone()).or_insert_with(|| Bucket::new(LOOKS.0, LOOKS.1));
+        bucket.try_take(now)
     }
 
     fn work(&self, key: Key) {

@@ -43,6 +43,26 @@ impl Bucket {
         self.settled.set(settled);
         settled.since(now).saturating_sub(self.interval * self.burst)
     }
+
+    /// Takes one if that costs no waiting.
+    ///
+    /// # Errors
+    /// How long to wait before it is tried again.
+    pub fn try_take(&self, now: Time) -> Result<(), Duration> {
+        let before = self.settled.get();
+        match self.take(now) {
+            Duration::ZERO => Ok(()),
+            wait => {
+                self.settled.set(before);
+                Err(wait)
+            }
+        }
+    }
+
+    /// Whether all that was taken is paid back.
+    pub fn is_full(&self, now: Time) -> bool {
+        self.settled.get() <= now
+    }
 }
 
 /// Keys of one controller. Clones share it.
@@ -202,5 +222,10 @@ mod tests {
         let waits: Vec<_> = (0..5).map(|_| bucket.take(now).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 50, 100]);
         assert_eq!(bucket.take(Time::from_secs(9)).as_millis(), 0);
+        let bucket = Bucket::new(Duration::from_millis(50), 1);
+        assert_eq!(bucket.try_take(now), Ok(()));
+        let wait = Duration::from_millis(50);
+        assert_eq!([bucket.try_take(now), bucket.try_take(now)], [Err(wait), Err(wait)]);
+        assert!(bucket.try_take(now + wait).is_ok() && !bucket.is_full(now + wait));
     }
 }

@@ -180,6 +180,43 @@ fn what_does_not_fit_is_rejected_and_deadlines_end_pods() {
 }
 
 #[test]
+fn what_the_scheduler_would_not_have_put_here_is_rejected() {
+    let world = world();
+    let port = json!({"ports": [{"containerPort": 80, "hostPort": 8080}]});
+    world.pod("first", &["polite"], port.clone(), json!({}));
+    world.run(8);
+    world.pod("second", &["polite"], port, json!({}));
+    world.pod("picky", &["polite"], json!({}), json!({"nodeSelector": {"disk": "ssd"}}));
+    world.run(8);
+    let told = |name: &str| {
+        let status = world.get(name).status.clone().unwrap();
+        (
+            status.phase.unwrap(),
+            status.reason.unwrap_or_default(),
+            status.message.unwrap_or_default(),
+        )
+    };
+    assert_eq!(told("first").0, "Running");
+    let failed = |reason: &str, message: &str| {
+        ("Failed".to_string(), reason.to_string(), format!("Pod was rejected: {message}"))
+    };
+    assert_eq!(
+        told("second"),
+        failed(
+            "NodePorts",
+            "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+        )
+    );
+    assert_eq!(
+        told("picky"),
+        failed(
+            "NodeAffinity",
+            "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+        )
+    );
+}
+
+#[test]
 fn a_status_that_someone_overwrote_is_written_again_at_the_next_comparison() {
     let world = world();
     world.pod("web", &["polite"], json!({}), json!({}));

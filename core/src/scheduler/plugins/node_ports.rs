@@ -1,8 +1,11 @@
 //! Two pods can't have the same port of a node's own address.
 
-use crate::scheduler::{
-    cache::{NodeInfo, PodInfo},
-    framework::{Check, Cx, Event, Plugin, Point, Rejection, interest},
+use crate::{
+    api::pods::ports_conflict,
+    scheduler::{
+        cache::{NodeInfo, PodInfo},
+        framework::{Check, Cx, Event, Plugin, Point, Rejection, interest},
+    },
 };
 
 pub const PLUGIN: Plugin = Plugin {
@@ -21,16 +24,8 @@ pub const PLUGIN: Plugin = Plugin {
 #[derive(Clone)]
 struct Ports;
 
-/// Whether two pods want the same port on the same address (any address conflicts with each).
 fn conflict(a: &PodInfo, b: &PodInfo) -> bool {
-    const ANY: &str = "0.0.0.0";
-    a.ports.iter().any(|(ip, protocol, port)| {
-        b.ports.iter().any(|(other_ip, other_protocol, other_port)| {
-            port == other_port
-                && protocol == other_protocol
-                && (ip == other_ip || ip == ANY || other_ip == ANY)
-        })
-    })
+    ports_conflict(&a.ports, &b.ports)
 }
 
 impl Check for Ports {
