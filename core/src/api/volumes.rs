@@ -2,9 +2,13 @@
 //!
 //! Models `component-helpers/storage/volume` and `kubectl/pkg/util/storage`.
 
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Volume};
+use k8s_openapi::api::{
+    core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Volume},
+    storage::v1::VolumeAttachment,
+};
 
 use super::{Object, meta::annotation, quantity::Amount};
+use crate::sim::digest::sha256;
 
 /// The old way of naming a class.
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
@@ -123,4 +127,26 @@ pub fn volumes_by_class(object: &dyn Object) -> Vec<String> {
             vec![format!("{}/{}", text(&claim.namespace), text(&claim.name))]
         }
     }
+}
+
+/// How nodes name a volume of a driver in their status (`GetUniqueVolumeName`).
+pub fn csi_name(driver: &str, handle: &str) -> String {
+    format!("kubernetes.io/csi/{driver}^{handle}")
+}
+
+/// The name of the attachment of a driver's volume to a node.
+pub fn attachment_name(driver: &str, handle: &str, node: &str) -> String {
+    format!("csi-{}", sha256(format!("{handle}{driver}{node}").as_bytes()))
+}
+
+/// Index: attachments by the volume that they attach.
+pub fn attachments_by_volume(object: &dyn Object) -> Vec<String> {
+    let attachment = object.downcast::<VolumeAttachment>();
+    attachment.and_then(|a| a.spec.source.persistent_volume_name.clone()).into_iter().collect()
+}
+
+/// Index: attachments by the node to which they attach.
+pub fn attachments_by_node(object: &dyn Object) -> Vec<String> {
+    let attachment = object.downcast::<VolumeAttachment>();
+    attachment.map(|a| a.spec.node_name.clone()).into_iter().collect()
 }

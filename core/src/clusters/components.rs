@@ -268,7 +268,8 @@ async fn csi_controller(proc: Proc) -> i32 {
         Err(code) => return code,
     };
     let client = Client::system(&node.cluster.api, "csi-controller");
-    let _driver = controllers::framework::start(&client, cloud::disks::make(&client, &cloud.disks));
+    let _driver = cloud::disks::parts(&client, &cloud.disks)
+        .map(|part| controllers::framework::start(&client, part));
     asked_to_end(&proc).await;
     0
 }

@@ -69,6 +69,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("namespace-controller", namespaces::make),
     ("node-ipam-controller", node_ipam::make),
     ("node-lifecycle-controller", node_lifecycle::make),
+    ("persistentvolume-attach-detach-controller", volumes::attach::make),
     ("persistentvolume-binder-controller", volumes::make),
     ("persistentvolume-expander-controller", volumes::expand::make),
     ("persistentvolume-protection-controller", volumes::protection::make_volumes),

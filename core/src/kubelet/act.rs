@@ -76,7 +76,7 @@ impl Inner {
             self.kill_planned(worker, kill).await;
         }
         if let Err(error) = self.prepare(worker).await {
-            self.mount_failed(worker, &error);
+            self.mount_failed(worker, error.as_deref());
             return;
         }
         let sandbox = match plan.create_sandbox {
@@ -150,7 +150,7 @@ impl Inner {
     }
 
     /// What must be there before a sandbox: volumes, and files that the kubelet manages.
-    async fn prepare(&self, worker: &Rc<Worker>) -> Result<(), String> {
+    async fn prepare(&self, worker: &Rc<Worker>) -> Result<(), Option<String>> {
         if worker.volumes.borrow().is_some() {
             return Ok(());
         }
@@ -161,9 +161,11 @@ impl Inner {
         Ok(())
     }
 
-    fn mount_failed(&self, worker: &Rc<Worker>, error: &str) {
-        let pod = worker.pod();
-        self.recorder.event(&*pod, EventType::Warning, "FailedMount", error);
+    fn mount_failed(&self, worker: &Rc<Worker>, error: Option<&str>) {
+        if let Some(error) = error {
+            let pod = worker.pod();
+            self.recorder.event(&*pod, EventType::Warning, "FailedMount", error);
+        }
         // Models `exponentialbackoff`: 500 ms, doubling to 2 min 2 s.
         let failures = worker.failures.get();
         worker.failures.set(failures + 1);

@@ -44,7 +44,7 @@ use k8s_openapi::api::core::v1::{Pod, Taint};
 
 pub use hub::Hub;
 pub use plan::Plan;
-pub use volumes::NetworkDisks;
+pub use volumes::NodeDriver;
 
 use crate::{
     client::{Client, Recorder},

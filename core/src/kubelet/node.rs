@@ -9,7 +9,6 @@ use k8s_openapi::{
     api::{
         coordination::v1::{Lease, LeaseSpec},
         core::v1::{Node, NodeSpec, ObjectReference},
-        storage::v1::{CSINode, CSINodeSpec},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
@@ -94,31 +93,6 @@ impl Inner {
         self.later("node-ready", delay, |me| me.set_ready(true));
         self.renew_lease();
         self.report_later();
-    }
-
-    /// The node says which storage drivers it has: none. Models `nodeinfomanager.CreateCSINode`.
-    fn register_drivers(&self) {
-        let Some(node) = self.client.find::<Node>("", &self.node) else { return };
-        let migrated = "kubernetes.io/aws-ebs,kubernetes.io/azure-disk,kubernetes.io/azure-file,\
-                        kubernetes.io/cinder,kubernetes.io/gce-pd,kubernetes.io/portworx-volume,\
-                        kubernetes.io/vsphere-volume";
-        let note = "storage.alpha.kubernetes.io/migrated-plugins";
-        let drivers = CSINode {
-            metadata: ObjectMeta {
-                name: Some(self.node.to_string()),
-                annotations: Some([(note.to_string(), migrated.to_string())].into()),
-                owner_references: Some(vec![OwnerReference {
-                    api_version: "v1".into(),
-                    kind: "Node".into(),
-                    name: self.node.to_string(),
-                    uid: node.metadata.uid.clone().unwrap_or_default(),
-                    ..OwnerReference::default()
-                }]),
-                ..ObjectMeta::default()
-            },
-            spec: CSINodeSpec { drivers: Vec::new() },
-        };
-        let _ = self.client.create(drivers); // it is there already after a restart
     }
 
     fn set_ready(&self, ready: bool) {

@@ -58,7 +58,7 @@ impl Inner {
             images: Some(self.node_images()),
             node_info: Some(self.node_info()),
             volumes_attached: old.volumes_attached,
-            volumes_in_use: old.volumes_in_use,
+            volumes_in_use: self.volumes_in_use(),
             ..NodeStatus::default()
         }
     }

@@ -4,7 +4,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
     time::Duration,
 };
@@ -57,6 +57,8 @@ pub(super) struct Worker {
     pub finished: Cell<bool>,
     pub waiting: RefCell<BTreeMap<String, Waiting>>,
     pub volumes: RefCell<Option<Rc<PodVolumes>>>,
+    /// Volumes that have to be attached to the node, as its status names them.
+    pub attached: RefCell<BTreeSet<String>>,
     pub probes: RefCell<Probes>,
     /// The last status that was written.
     pub status: RefCell<Option<Rc<PodStatus>>>,
@@ -83,6 +85,7 @@ impl Worker {
             finished: Cell::new(false),
             waiting: RefCell::default(),
             volumes: RefCell::default(),
+            attached: RefCell::default(),
             probes: RefCell::default(),
             status: RefCell::default(),
             task: RefCell::default(),

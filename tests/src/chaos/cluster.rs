@@ -18,7 +18,7 @@ use sandbar_core::{
         framework::{self, Running},
     },
     fabric::{Endpoint, Fabric},
-    kubelet::{Capacity, Hub, Kubelet, KubeletConfig, NetworkDisks},
+    kubelet::{Capacity, Hub, Kubelet, KubeletConfig},
     machine::{Machine, MachineSpec, MemoryTotal, fs::Fs},
     network::Proxy,
     runtime::{Engine, EngineConfig, EngineKind, Registries, images},
@@ -27,6 +27,9 @@ use sandbar_core::{
     sim::{Sim, Time},
 };
 use serde_json::json;
+
+/// The provider's zones, in which the nodes take turns.
+const ZONES: [&str; 3] = ["sandbar-1a", "sandbar-1b", "sandbar-1c"];
 
 /// What pods of these clusters are made of: it serves HTTP on port 80 at once.
 pub const IMAGES: &[&str] = &["web-example:1.25", "web-example:1.26", "busybox:1.36"];
@@ -80,7 +83,7 @@ pub struct Cluster {
     controllers: BTreeMap<String, Running>,
     scheduler: Option<Scheduler>,
     provisioner: Option<Provisioner>,
-    driver: Option<Running>,
+    driver: Option<[Running; 2]>,
     metrics: Option<Rc<MetricsServer>>,
     /// What is on the provider's disks: it outlives whoever serves them.
     disks: Rc<Disks>,
@@ -129,11 +132,8 @@ impl Cluster {
             let address = format!("192.168.49.{}", number + 2).parse().expect("an address");
             endpoint.site().join(&wire, address, true);
             machine.set(Rc::new(endpoint.clone()));
-            let disks = cluster.disks.clone();
-            let find = move |driver: &str, handle: &str| {
-                if driver == disks::DRIVER { disks.get(handle) } else { None }
-            };
-            machine.set(Rc::new(NetworkDisks(Box::new(find))));
+            let zone = ZONES[number % ZONES.len()];
+            machine.set(Rc::new(disks::node_driver(&cluster.disks, &name, zone)));
             let engine = Engine::start(EngineConfig {
                 kind: EngineKind::Containerd,
                 machine: machine.clone(),
@@ -252,7 +252,8 @@ impl Cluster {
             }
             Part::Disks => {
                 let client = Client::system(&self.api, "csi-controller");
-                let start = || framework::start(&client, disks::make(&client, &self.disks));
+                let parts = disks::parts(&client, &self.disks);
+                let start = || parts.map(|part| framework::start(&client, part));
                 self.driver.get_or_insert_with(start);
             }
             Part::Metrics => {
@@ -289,7 +290,7 @@ impl Cluster {
             capacity: Capacity { cpus: 16, memory: 8 << 30, pods: 60, ..Capacity::default() },
             labels: BTreeMap::from([(
                 "topology.kubernetes.io/zone".to_string(),
-                ["sandbar-1a", "sandbar-1b", "sandbar-1c"][number % 3].to_string(),
+                ZONES[number % ZONES.len()].to_string(),
             )]),
             taints: Vec::new(),
             static_pods: Vec::new(),

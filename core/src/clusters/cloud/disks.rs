@@ -1,8 +1,8 @@
 //! The provider's disks, and the driver that makes them volumes: claims of the class `standard-rwo`
 //! get a disk in the zone of their first pod's node, larger ones on demand.
 //!
-//! A disk follows its pod to any machine of its zone. Not simulated: attachments as objects (the
-//! driver needs none), snapshots, snapshots' restoration, how full a disk is.
+//! A disk follows its pod to any machine of its zone: [`super::attacher`] puts it there. Not simulated:
+//! snapshots, snapshots' restoration, how full a disk is.
 //!
 //! Models the sidecars `external-provisioner` and `external-resizer` with a driver that needs no
 //! help of the node to grow a file system.
@@ -31,31 +31,84 @@ use crate::{
     },
     client::{Change, Client, DeleteOptions, EventType, Op, Recorder, volumes::claim_reference},
     controllers::framework::{Controller, Key, Queue},
+    kubelet::NodeDriver,
     machine::fs::Fs,
     sim::{Sim, Time},
 };
 
 /// The driver's name.
 pub const DRIVER: &str = "disk.csi.sandbar.dev";
+/// The most disks that a machine can have besides its own.
+const MOST_DISKS: i32 = 15;
 const ZONE: &str = "topology.kubernetes.io/zone";
 /// How long the provider takes to make a disk, and to make one larger.
 const MAKE: Duration = Duration::from_secs(4);
 const GROW: Duration = Duration::from_secs(6);
+/// After a delete that failed: this long, then twice as long each time.
+const RETRY: Duration = Duration::from_secs(1);
+/// Holds volumes until their disks are gone.
+const FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
 
 /// The disks of a cluster, by handle.
 #[derive(Default)]
-pub struct Disks(RefCell<BTreeMap<String, Rc<Fs>>>);
+pub struct Disks(RefCell<BTreeMap<String, Disk>>);
+
+struct Disk {
+    fs: Rc<Fs>,
+    /// The machine that it is attached to.
+    machine: Option<String>,
+}
 
 impl Disks {
-    /// What is on a disk.
-    pub fn get(&self, handle: &str) -> Option<Rc<Fs>> {
-        self.0.borrow().get(handle).cloned()
+    /// What is on a disk that is attached to a machine.
+    pub fn get(&self, handle: &str, machine: &str) -> Option<Rc<Fs>> {
+        let disks = self.0.borrow();
+        let disk = disks.get(handle).filter(|d| d.machine.as_deref() == Some(machine))?;
+        Some(disk.fs.clone())
+    }
+
+    /// Attaches a disk to a machine; the path of its device there. Errors as the driver words them.
+    pub fn attach(&self, handle: &str, machine: &str) -> Result<String, String> {
+        let mut disks = self.0.borrow_mut();
+        let disk = disks.get_mut(handle);
+        let disk = disk.ok_or_else(|| {
+            format!("rpc error: code = NotFound desc = disk {handle} does not exist")
+        })?;
+        if let Some(other) = disk.machine.as_deref().filter(|other| *other != machine) {
+            return Err(format!(
+                "rpc error: code = FailedPrecondition desc = disk {handle} is already attached to \
+                 machine {other}"
+            ));
+        }
+        disk.machine = Some(machine.to_string());
+        let name = handle.rsplit('/').next().unwrap_or_default();
+        Ok(format!("/dev/disk/by-id/sandbar-{name}"))
+    }
+
+    /// Takes a disk off a machine.
+    pub fn detach(&self, handle: &str, machine: &str) {
+        if let Some(disk) = self.0.borrow_mut().get_mut(handle) {
+            disk.machine.take_if(|m| m == machine);
+        }
+    }
+
+    /// A machine is gone: its disks are free.
+    pub fn machine_gone(&self, machine: &str) {
+        for disk in self.0.borrow_mut().values_mut() {
+            disk.machine.take_if(|m| m == machine);
+        }
+    }
+
+    /// Where a disk is.
+    fn machine_of(&self, handle: &str) -> Option<String> {
+        self.0.borrow().get(handle)?.machine.clone()
     }
 
     fn make(&self, handle: &str, sim: &Sim) {
         let fs = Fs::new(sim.now());
         let _ = fs.make_dirs("/lost+found", sim.now());
-        self.0.borrow_mut().entry(handle.to_string()).or_insert(fs);
+        let disk = Disk { fs, machine: None };
+        self.0.borrow_mut().entry(handle.to_string()).or_insert(disk);
     }
 
     fn remove(&self, handle: &str) {
@@ -63,15 +116,38 @@ impl Disks {
     }
 }
 
-/// The driver's controller: it makes and removes these disks.
-pub fn make(client: &Client, disks: &Rc<Disks>) -> Box<dyn Controller> {
+/// What of the driver runs beside the control plane: it makes disks, and attaches them.
+pub fn parts(client: &Client, disks: &Rc<Disks>) -> [Box<dyn Controller>; 2] {
+    [make(client, disks), super::attacher::make(client, disks)]
+}
+
+/// What of the driver runs on a machine.
+pub fn node_driver(disks: &Rc<Disks>, machine: &str, zone: &str) -> NodeDriver {
+    let (disks, own) = (disks.clone(), machine.to_string());
+    NodeDriver {
+        name: DRIVER,
+        node_id: format!("zones/{zone}/machines/{machine}"),
+        topology: vec![(ZONE.into(), zone.into())],
+        most: MOST_DISKS,
+        find: Box::new(move |handle| disks.get(handle, &own)),
+    }
+}
+
+/// What makes disks.
+fn make(client: &Client, disks: &Rc<Disks>) -> Box<dyn Controller> {
     let id = names::random_suffix(client.sim(), 5);
     Box::new(Driver {
         client: client.clone(),
         provisioner: Recorder::new(client, &format!("{DRIVER}_csi-controller-{id}"), ""),
         resizer: Recorder::new(client, &format!("external-resizer {DRIVER}"), ""),
         disks: disks.clone(),
+        identity: format!(
+            "{}-{}-{DRIVER}",
+            client.sim().now().as_millis(),
+            client.sim().random(10_000)
+        ),
         pending: RefCell::default(),
+        refused: RefCell::default(),
     })
 }
 
@@ -82,6 +158,10 @@ struct Driver {
     disks: Rc<Disks>,
     /// When the provider has done what it was asked for a claim, by uid.
     pending: RefCell<BTreeMap<String, Time>>,
+    /// How often a volume could not be deleted, by name.
+    refused: RefCell<BTreeMap<String, u32>>,
+    /// Which provisioner this is, as volumes say.
+    identity: String,
 }
 
 fn storage(amount: Amount) -> BTreeMap<String, Quantity> {
@@ -142,7 +222,7 @@ impl Driver {
         if wait.is_some() {
             return Ok(wait);
         }
-        let volume = volume(claim, &class, &name, zone);
+        let volume = self.volume(claim, &class, &name, zone);
         self.disks.make(&handle(zone, &name), self.client.sim());
         self.client.create(volume)?;
         let text = format!("Successfully provisioned volume {name}");
@@ -202,71 +282,99 @@ impl Driver {
     }
 
     /// A released volume goes, and its disk.
-    fn reclaim(&self, volume: &PersistentVolume) -> Result<(), Status> {
+    fn reclaim(&self, volume: &PersistentVolume) -> Result<Option<Duration>, Status> {
         let mine = annotation(&volume.metadata, volumes::PROVISIONED_BY) == Some(DRIVER);
         let spec = volume.spec.as_ref();
         let policy = spec.and_then(|s| s.persistent_volume_reclaim_policy.as_deref());
         let over = volume_phase(volume) == "Released" && policy == Some("Delete");
-        if !mine || !over || is_deleting(&volume.metadata) {
-            return Ok(());
-        }
-        if let Some(csi) = spec.and_then(|s| s.csi.as_ref()) {
-            self.disks.remove(&csi.volume_handle);
-        }
+        let kept = volume.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER);
+        let csi = spec.and_then(|s| s.csi.as_ref());
+        let (Some(csi), true) = (csi, mine && over && kept) else { return Ok(None) };
         let name = (volume as &dyn Object).name();
-        match self.client.delete::<PersistentVolume>("", name, &DeleteOptions::default()) {
+        if let Some(machine) = self.disks.machine_of(&csi.volume_handle) {
+            let text = format!("persistentvolume {name} is still attached to node {machine}");
+            self.provisioner.event(volume, EventType::Warning, "VolumeFailedDelete", &text);
+            let mut refused = self.refused.borrow_mut();
+            let times = refused.entry(name.to_string()).or_default();
+            *times += 1;
+            return Ok(Some(RETRY * 2u32.pow((*times - 1).min(8))));
+        }
+        self.refused.borrow_mut().remove(name);
+        self.disks.remove(&csi.volume_handle);
+        if !is_deleting(&volume.metadata) {
+            let deleted =
+                self.client.delete::<PersistentVolume>("", name, &DeleteOptions::default());
+            if let Err(error) = deleted
+                && !error.is_not_found()
+            {
+                return Err(error);
+            }
+        }
+        let Some(volume) = self.client.find::<PersistentVolume>("", name) else { return Ok(None) };
+        let mut new = (*volume).clone();
+        new.metadata.finalizers.get_or_insert_default().retain(|f| f != FINALIZER);
+        match self.client.update(new) {
             Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+            _ => Ok(None),
+        }
+    }
+
+    fn volume(
+        &self,
+        claim: &PersistentVolumeClaim,
+        class: &StorageClass,
+        name: &str,
+        zone: &str,
+    ) -> PersistentVolume {
+        let spec = claim.spec.clone().unwrap_or_default();
+        let term = NodeSelectorTerm {
+            match_expressions: Some(vec![NodeSelectorRequirement {
+                key: ZONE.into(),
+                operator: "In".into(),
+                values: Some(vec![zone.to_string()]),
+            }]),
+            ..Default::default()
+        };
+        let notes = [
+            (volumes::PROVISIONED_BY, DRIVER),
+            ("volume.kubernetes.io/provisioner-deletion-secret-name", ""),
+            ("volume.kubernetes.io/provisioner-deletion-secret-namespace", ""),
+        ];
+        let notes = notes.map(|(key, value)| (key.to_string(), value.to_string()));
+        let identity = "storage.kubernetes.io/csiProvisionerIdentity".to_string();
+        PersistentVolume {
+            metadata: ObjectMeta {
+                name: Some(name.to_string()),
+                annotations: Some(BTreeMap::from(notes)),
+                finalizers: Some(vec![FINALIZER.into()]),
+                ..Default::default()
+            },
+            spec: Some(PersistentVolumeSpec {
+                access_modes: spec.access_modes,
+                capacity: Some(storage(volumes::requested(claim))),
+                claim_ref: Some(claim_reference(claim)),
+                csi: Some(CSIPersistentVolumeSource {
+                    driver: DRIVER.into(),
+                    volume_handle: handle(zone, name),
+                    fs_type: Some("ext4".into()),
+                    volume_attributes: Some(BTreeMap::from([(identity, self.identity.clone())])),
+                    ..Default::default()
+                }),
+                node_affinity: Some(VolumeNodeAffinity {
+                    required: Some(NodeSelector { node_selector_terms: vec![term] }),
+                }),
+                persistent_volume_reclaim_policy: class.reclaim_policy.clone(),
+                storage_class_name: class.metadata.name.clone(),
+                volume_mode: spec.volume_mode,
+                ..Default::default()
+            }),
+            status: None,
         }
     }
 }
 
 fn handle(zone: &str, name: &str) -> String {
     format!("zones/{zone}/disks/{name}")
-}
-
-fn volume(
-    claim: &PersistentVolumeClaim,
-    class: &StorageClass,
-    name: &str,
-    zone: &str,
-) -> PersistentVolume {
-    let spec = claim.spec.clone().unwrap_or_default();
-    let term = NodeSelectorTerm {
-        match_expressions: Some(vec![NodeSelectorRequirement {
-            key: ZONE.into(),
-            operator: "In".into(),
-            values: Some(vec![zone.to_string()]),
-        }]),
-        ..Default::default()
-    };
-    let provisioned = (volumes::PROVISIONED_BY.to_string(), DRIVER.to_string());
-    PersistentVolume {
-        metadata: ObjectMeta {
-            name: Some(name.to_string()),
-            annotations: Some(BTreeMap::from([provisioned])),
-            ..Default::default()
-        },
-        spec: Some(PersistentVolumeSpec {
-            access_modes: spec.access_modes,
-            capacity: Some(storage(volumes::requested(claim))),
-            claim_ref: Some(claim_reference(claim)),
-            csi: Some(CSIPersistentVolumeSource {
-                driver: DRIVER.into(),
-                volume_handle: handle(zone, name),
-                fs_type: Some("ext4".into()),
-                ..Default::default()
-            }),
-            node_affinity: Some(VolumeNodeAffinity {
-                required: Some(NodeSelector { node_selector_terms: vec![term] }),
-            }),
-            persistent_volume_reclaim_policy: class.reclaim_policy.clone(),
-            storage_class_name: class.metadata.name.clone(),
-            volume_mode: spec.volume_mode,
-            ..Default::default()
-        }),
-        status: None,
-    }
 }
 
 impl Controller for Driver {
@@ -287,7 +395,7 @@ impl Controller for Driver {
     fn reconcile(&self, key: &Key, _queue: &Queue) -> Result<Option<Duration>, Status> {
         if key.0.is_empty() {
             let volume = self.client.find::<PersistentVolume>("", &key.1);
-            return volume.map_or(Ok(()), |v| self.reclaim(&v)).map(|()| None);
+            return volume.map_or(Ok(None), |v| self.reclaim(&v));
         }
         let Some(claim) = self.client.find::<PersistentVolumeClaim>(&key.0, &key.1) else {
             return Ok(None);

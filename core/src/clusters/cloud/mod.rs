@@ -8,6 +8,7 @@
 //!
 //! Not simulated: accounts, prices, quotas, the internet.
 
+pub mod attacher;
 pub mod autoscaler;
 pub mod balancer;
 pub mod disks;
@@ -28,7 +29,6 @@ use super::{
 use crate::{
     api::names,
     fabric::{Cidr, Endpoint, Fabric},
-    kubelet::NetworkDisks,
     machine::{Command, Machine, MachineSpec, fs::Fs},
     runtime::{Engine, EngineConfig, EngineKind, Registries},
     sim::Sim,
@@ -194,12 +194,11 @@ impl Cloud {
     }
 
     fn boot(&self, plan: MachinePlan) -> Result<(), String> {
+        let (name, zone) = (plan.name.clone(), plan.zone);
         let container = ClusterNode::planned(&self.cluster, &self.centre, &self.engine, plan)?;
-        let disks = self.disks.clone();
-        let find = move |driver: &str, handle: &str| {
-            if driver == disks::DRIVER { disks.get(handle) } else { None }
-        };
-        container.machine.set(Rc::new(NetworkDisks(Box::new(find))));
+        if let Some(zone) = zone {
+            container.machine.set(Rc::new(disks::node_driver(&self.disks, &name, zone)));
+        }
         self.engine.launch(&container).map_err(|error| error.message)
     }
 
@@ -228,6 +227,7 @@ impl Cloud {
     /// Gives a machine back. Whether there was one.
     pub fn remove_machine(&self, name: &str) -> bool {
         let known = self.machines.borrow_mut().remove(name).is_some();
+        self.disks.machine_gone(name);
         if let Ok(container) = self.engine.find(name) {
             let _ = self.engine.remove(&container, true);
         }

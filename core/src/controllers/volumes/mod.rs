@@ -3,10 +3,11 @@
 //!
 //! Keys with a namespace are claims, keys without one volumes. `client::volumes` finds the volume
 //! for a claim, [`protection`] keeps what is in use, [`ephemeral`] makes claims that go with their
-//! pod.
+//! pod, [`attach`] has volumes attached to nodes.
 //!
 //! Models `pkg/controller/volume/persistentvolume/pv_controller.go`.
 
+pub mod attach;
 pub mod ephemeral;
 pub mod expand;
 pub mod protection;

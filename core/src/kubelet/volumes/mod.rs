@@ -6,7 +6,10 @@
 //! event `FailedMount`.
 
 mod atomic;
+mod attached;
 mod content;
+
+pub use attached::NodeDriver;
 
 use std::{
     cell::RefCell,
@@ -36,8 +39,21 @@ const UPDATE: Duration = Duration::from_secs(15);
 /// … and how much later at most (the kubelet syncs each pod about once a minute).
 const UPDATE_SPREAD: u64 = 60_000;
 
-/// Disks that can be mounted on a machine, by driver and handle; hangs on the machine.
-pub struct NetworkDisks(pub Box<dyn Fn(&str, &str) -> Option<Rc<Fs>>>);
+/// Why a volume can't be mounted.
+pub enum Fails {
+    /// It is not attached to the node yet; nobody is told.
+    NotYet,
+    /// The driver can't make it a directory of the node.
+    Device(String),
+    /// It can't be mounted for the pod.
+    SetUp(String),
+}
+
+impl From<String> for Fails {
+    fn from(text: String) -> Self {
+        Fails::SetUp(text)
+    }
+}
 
 /// A pod's volumes, and the directory of files that the kubelet manages for it.
 pub struct PodVolumes {
@@ -63,17 +79,27 @@ struct Volume {
 }
 
 impl Inner {
-    /// Makes a pod's volumes. The error is the message of the event `FailedMount`.
-    pub fn mount_volumes(&self, worker: &Rc<Worker>) -> Result<Rc<PodVolumes>, String> {
+    /// Makes a pod's volumes. The error is the message of the event `FailedMount`; none where the
+    /// pod has to wait.
+    pub fn mount_volumes(&self, worker: &Rc<Worker>) -> Result<Rc<PodVolumes>, Option<String>> {
         let pod = worker.pod();
         let now = self.sim.now();
         let mut sources = BTreeSet::new();
         let mut volumes = BTreeMap::new();
         for spec in pod.spec.iter().flat_map(|s| s.volumes.iter().flatten()) {
-            let volume = self.volume(worker, spec, &mut sources).map_err(|error| {
-                format!("MountVolume.SetUp failed for volume \"{}\" : {error}", spec.name)
-            })?;
-            volumes.insert(spec.name.clone(), volume);
+            let text = |what: &str, name: &str, error: &str| {
+                Some(format!("MountVolume.{what} failed for volume \"{name}\" : {error}"))
+            };
+            let volume = match self.volume(worker, spec, &mut sources) {
+                Ok(volume) => Ok(volume),
+                Err(Fails::NotYet) => Err(None),
+                Err(Fails::SetUp(error)) => Err(text("SetUp", &spec.name, &error)),
+                Err(Fails::Device(error)) => {
+                    let name = self.volume_name(worker, spec);
+                    Err(text("MountDevice", name.as_deref().unwrap_or(&spec.name), &error))
+                }
+            };
+            volumes.insert(spec.name.clone(), volume?);
         }
         for source in &sources {
             self.hub.uses(source.clone(), &self.node, &worker.uid);
@@ -87,7 +113,7 @@ impl Inner {
         worker: &Worker,
         spec: &VolumeSpec,
         sources: &mut BTreeSet<(KindId, String, String)>,
-    ) -> Result<Volume, String> {
+    ) -> Result<Volume, Fails> {
         let now = self.sim.now();
         if spec.empty_dir.is_some() {
             let fs = Fs::new(now);
@@ -95,13 +121,13 @@ impl Inner {
             return Ok(Volume::new(fs, "kubernetes.io~empty-dir"));
         }
         if let Some(host) = &spec.host_path {
-            return self.host_path(host);
+            return Ok(self.host_path(host)?);
         }
         if let Some(claim) = volumes::claim_of(&worker.pod(), spec) {
-            return self.claim(&worker.namespace, &claim);
+            return self.claim(worker, &claim);
         }
         let Some((plugin, files)) = self.content(worker, spec, sources)? else {
-            return Err(not_simulated(spec));
+            return Err(not_simulated(spec).into());
         };
         let fs = Fs::new(now);
         atomic::write(&fs, &files, now);
@@ -110,14 +136,22 @@ impl Inner {
         Ok(volume)
     }
 
+    /// The name of the volume that a claim of a pod is bound to.
+    fn volume_name(&self, worker: &Worker, spec: &VolumeSpec) -> Option<String> {
+        let claim = volumes::claim_of(&worker.pod(), spec)?;
+        let claim = self.client.find::<PersistentVolumeClaim>(&worker.namespace, &claim)?;
+        Some(volumes::volume_name(&claim).to_string())
+    }
+
     /// What a claim is bound to. Models `getPVCExtractPV` of the desired state of the world.
-    fn claim(&self, ns: &str, name: &str) -> Result<Volume, String> {
+    fn claim(&self, worker: &Worker, name: &str) -> Result<Volume, Fails> {
+        let ns = worker.namespace.as_str();
         let fails = |why: String| format!("error processing PVC {ns}/{name}: {why}");
         let claim = self.client.get::<PersistentVolumeClaim>(ns, name).map_err(|error| {
             fails(format!("failed to fetch PVC from API server: {}", error.message))
         })?;
         if claim.metadata.deletion_timestamp.is_some() {
-            return Err(fails("PVC is being deleted".into()));
+            return Err(fails("PVC is being deleted".into()).into());
         }
         if volumes::claim_phase(&claim) != "Bound" || volumes::volume_name(&claim).is_empty() {
             let (phase, volume) = (volumes::claim_phase(&claim), volumes::volume_name(&claim));
@@ -125,7 +159,7 @@ impl Inner {
                 "PVC {ns}/{name} has non-bound phase ({phase:?}) or empty pvc.Spec.VolumeName \
                  ({volume:?})"
             );
-            return Err(fails(text));
+            return Err(fails(text).into());
         }
         let volume = self.client.get::<PersistentVolume>("", volumes::volume_name(&claim));
         let volume = volume.map_err(|error| {
@@ -133,31 +167,20 @@ impl Inner {
         })?;
         let spec = volume.spec.as_ref();
         if let Some(host) = spec.and_then(|s| s.host_path.as_ref()) {
-            return self.host_path(host);
+            return Ok(self.host_path(host)?);
         }
         if let Some(local) = spec.and_then(|s| s.local.as_ref()) {
             let host =
                 HostPathVolumeSource { path: local.path.clone(), type_: Some("Directory".into()) };
             let made = self.host_path(&host);
-            return made.map_err(|_| format!("path {:?} does not exist", local.path));
+            return Ok(made.map_err(|_| format!("path {:?} does not exist", local.path))?);
         }
         if let Some(csi) = spec.and_then(|s| s.csi.as_ref()) {
-            return self.disk(&csi.driver, &csi.volume_handle);
+            self.verify_attached(worker, &csi.driver, &csi.volume_handle)?;
+            let fs = self.driver_disk(&csi.driver, &csi.volume_handle)?;
+            return Ok(Volume::new(fs, "kubernetes.io~csi"));
         }
-        Err("volumes of this type are not simulated on this node".into())
-    }
-
-    /// A disk that the machine reaches over its provider's network.
-    fn disk(&self, driver: &str, handle: &str) -> Result<Volume, String> {
-        let disks = self.machine.get::<NetworkDisks>().ok_or_else(|| {
-            format!(
-                "kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: driver name {driver} \
-                 not found in the list of registered CSI drivers"
-            )
-        })?;
-        let found = (disks.0)(driver, handle);
-        let fs = found.ok_or_else(|| format!("rpc error: code = NotFound desc = {handle}"))?;
-        Ok(Volume::new(fs, "kubernetes.io~csi"))
+        Err("volumes of this type are not simulated on this node".to_string().into())
     }
 
     fn host_path(&self, host: &HostPathVolumeSource) -> Result<Volume, String> {
@@ -325,6 +348,9 @@ impl Inner {
 
     /// A pod has ended: nobody needs to hear of its sources.
     pub fn unmount_volumes(&self, worker: &Worker) {
+        if !worker.attached.take().is_empty() {
+            self.volumes_changed();
+        }
         let Some(volumes) = worker.volumes.borrow().clone() else { return };
         if let Some(timer) = volumes.updating.take() {
             self.sim.cancel(timer);
