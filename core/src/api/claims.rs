@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::{
     core::v1::{Pod, PodResourceClaim},
-    resource::v1::ResourceClaim,
+    resource::v1::{DeviceRequestAllocationResult, ResourceClaim},
 };
 
 use super::{Object, meta::controller_of};
@@ -58,6 +58,13 @@ pub fn check_owner(pod: &Pod, claim: &ResourceClaim) -> Result<(), String> {
 /// Whether a claim has its devices.
 pub fn is_allocated(claim: &ResourceClaim) -> bool {
     claim.status.as_ref().is_some_and(|s| s.allocation.is_some())
+}
+
+/// What a claim got.
+pub fn results(claim: &ResourceClaim) -> &[DeviceRequestAllocationResult] {
+    let allocation = claim.status.as_ref().and_then(|s| s.allocation.as_ref());
+    let devices = allocation.and_then(|a| a.devices.as_ref());
+    devices.and_then(|d| d.results.as_deref()).unwrap_or_default()
 }
 
 /// Whether a pod may use a claim.

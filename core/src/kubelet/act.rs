@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Duration};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
-    Inner,
+    Inner, drivers,
     images::PAUSE_IMAGE,
     labels,
     plan::{Health, Observed, Plan, Seen, SeenSandbox, as_container},
@@ -77,6 +77,12 @@ impl Inner {
         }
         if let Err(error) = self.prepare(worker).await {
             self.mount_failed(worker, error.as_deref());
+            return;
+        }
+        let anew = plan.create_sandbox || !self.has_claims(worker);
+        if let Err(error) = if anew { self.prepare_claims(worker).await } else { Ok(()) } {
+            self.prepare_failed(worker, &error);
+            self.retry(worker, self.jitter(drivers::RESYNC, 50));
             return;
         }
         let sandbox = match plan.create_sandbox {

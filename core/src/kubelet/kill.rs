@@ -18,6 +18,8 @@ use crate::{
     sim::{Either, Notify, race},
 };
 
+/// When claims of devices that could not be given back are tried again (`backOffPeriod`).
+const UNPREPARE_AGAIN: Duration = Duration::from_secs(10);
 /// What is left after a preStop hook, at least (`minimumGracePeriodInSeconds`).
 const LEAST: Duration = Duration::from_secs(2);
 /// An HTTP hook's patience.
@@ -27,6 +29,11 @@ impl Inner {
     /// Ends a pod for good: containers first, then the sandbox.
     pub async fn stop_pod(&self, worker: &Rc<Worker>) {
         self.kill_everything(worker, Some(worker.grace.get())).await;
+        if self.unprepare_claims(worker).await.is_err() {
+            // The pod stays until its devices are given back.
+            self.retry(worker, UNPREPARE_AGAIN);
+            return;
+        }
         self.finish(worker);
     }
 

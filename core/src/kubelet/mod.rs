@@ -14,6 +14,7 @@ mod act;
 mod admission;
 mod agent;
 mod backoff;
+mod drivers;
 mod endpoints;
 mod env;
 mod files;
@@ -139,6 +140,8 @@ struct Inner {
     watch: RefCell<Option<EngineWatch>>,
     tasks: RefCell<Vec<TaskHandle>>,
     timers: RefCell<BTreeMap<&'static str, TimerId>>,
+    /// Claims of devices that are prepared here, as `namespace/name`.
+    claims: RefCell<BTreeMap<String, drivers::Prepared>>,
 }
 
 struct Settings {
@@ -201,6 +204,7 @@ impl Kubelet {
             watch: RefCell::default(),
             tasks: RefCell::default(),
             timers: RefCell::default(),
+            claims: RefCell::default(),
             sim,
         });
         inner.begin(config.static_pods);
@@ -313,6 +317,9 @@ impl Inner {
         }
         // Creation and removal alone are nothing the kubelet reacts to.
         if matches!(kind, EventKind::Start | EventKind::Die) {
+            if kind == EventKind::Die {
+                self.watch_drivers();
+            }
             self.look_soon(&uid);
         }
     }

@@ -170,7 +170,11 @@ impl Inner {
             entrypoint: expand(&spec.command),
             args: expand(&spec.args),
             mounts: self.mounts(worker, spec, &env)?,
-            env: env.into_list(),
+            env: {
+                let mut all = env.into_list();
+                all.extend(self.device_variables(worker, &pod, spec)?);
+                all
+            },
             workdir: spec.working_dir.clone(),
             user,
             hostname: Some(sandbox.machine.hostname()),

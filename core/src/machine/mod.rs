@@ -21,6 +21,7 @@ mod process;
 mod procfs;
 mod program;
 mod signal;
+pub mod socket;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -311,6 +311,7 @@ impl Walk<'_> {
                 Kind::File(_) => *kind == 'f',
                 Kind::Link(_) => *kind == 'l',
                 Kind::Device(_) => *kind == 'c',
+                Kind::Socket(_) => *kind == 's',
             },
             Test::Size(sign, number, unit) => compare(*sign, node.size().div_ceil(*unit), *number),
             Test::Minutes(sign, number) => compare(*sign, age / 60, *number),

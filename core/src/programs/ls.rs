@@ -196,6 +196,7 @@ fn color(node: &Node) -> Option<&'static str> {
         Kind::Dir(_) => Some("01;34"),
         Kind::Link(_) => Some("01;36"),
         Kind::Device(_) => Some("40;33;01"),
+        Kind::Socket(_) => Some("01;35"),
         Kind::File(_) if node.mode & 0o111 != 0 => Some("01;32"),
         Kind::File(_) => None,
     }

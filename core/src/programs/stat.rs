@@ -44,6 +44,7 @@ async fn main(proc: Proc) -> i32 {
             Kind::File(_) => "regular file",
             Kind::Link(_) => "symbolic link",
             Kind::Device(_) => "character special file",
+            Kind::Socket(_) => "socket",
         };
         let time = Date::new(node.mtime).format("%Y-%m-%d %H:%M:%S.%N +0000", node.mtime);
         let (owner, of) = (user(&proc, node.uid), group(&proc, node.gid));

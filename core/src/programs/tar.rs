@@ -196,7 +196,7 @@ impl Tar<'_> {
                         continue;
                     }
                 },
-                Kind::Device(_) => continue,
+                Kind::Device(_) | Kind::Socket(_) => continue,
             };
             let dir = kind == MemberKind::Dir;
             let mut name = self.member_name(&path).await;

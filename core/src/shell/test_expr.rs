@@ -119,6 +119,7 @@ fn unary(proc: &Proc, op: &str, arg: &str) -> Result<bool, String> {
         "f" => node().is_some_and(|n| n.is_file()),
         "d" => node().is_some_and(|n| n.is_dir()),
         "c" => node().is_some_and(|n| matches!(n.kind, Kind::Device(_))),
+        "S" => node().is_some_and(|n| matches!(n.kind, Kind::Socket(_))),
         "L" | "h" => proc.lstat(arg).is_ok_and(|n| n.is_link()),
         "s" => node().is_some_and(|n| n.size() > 0),
         "r" => proc.may(arg, 4),

@@ -206,7 +206,9 @@ impl Inner {
             ("File" | "FileOrCreate", node) if !node.is_some_and(|n| n.is_file()) => {
                 return fails("a file");
             }
-            ("Socket", _) => return fails("a socket file"),
+            ("Socket", node) if !node.is_some_and(|n| matches!(n.kind, Kind::Socket(_))) => {
+                return fails("a socket file");
+            }
             ("BlockDevice", _) => return fails("a block device"),
             ("CharDevice", node) if !node.is_some_and(|n| matches!(n.kind, Kind::Device(_))) => {
                 return fails("a character device");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use crate::sim::Time;
+use crate::{machine::socket::Socket, sim::Time};
 
 /// A directory's entries.
 pub type Entries = BTreeMap<Rc<str>, Rc<Node>>;
@@ -35,6 +35,8 @@ pub enum Kind {
     Link(Rc<str>),
     /// A device.
     Device(Device),
+    /// A socket.
+    Socket(Socket),
 }
 
 /// The devices there are.
@@ -72,7 +74,7 @@ impl Node {
             Kind::Dir(_) => 4096,
             Kind::File(data) => program_name(data).map_or(data.len(), program_size) as u64,
             Kind::Link(target) => target.len() as u64,
-            Kind::Device(_) => 0,
+            Kind::Device(_) | Kind::Socket(_) => 0,
         }
     }
 
@@ -96,6 +98,7 @@ impl Node {
             Kind::File(_) => '-',
             Kind::Link(_) => 'l',
             Kind::Device(_) => 'c',
+            Kind::Socket(_) => 's',
         };
         let mut out = String::from(first);
         for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {

@@ -113,7 +113,7 @@ fn write(files: &Files, path: &str, node: &Node, bytes: &mut u64) -> Result<(), 
             let _ = files.remove(path, Who::ROOT);
             files.symlink(path, target, Who::ROOT).map_err(fails)?;
         }
-        Kind::Device(_) => {}
+        Kind::Device(_) | Kind::Socket(_) => {}
     }
     Ok(())
 }

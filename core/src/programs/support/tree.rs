@@ -82,7 +82,7 @@ pub fn copy(proc: &Proc, from: &str, to: &str, how: Copy, failed: &mut Vec<Strin
         Kind::Link(target) => proc.symlink(target, to),
         // What is read from it; others have no end.
         Kind::Device(Device::Null) => proc.write_file(to, &[]),
-        Kind::Device(_) => Err(FsError::NotSupported),
+        Kind::Device(_) | Kind::Socket(_) => Err(FsError::NotSupported),
     };
     if let Err(error) = result {
         return failed.push(format!("cannot create regular file '{to}': {error}"));

@@ -7,6 +7,7 @@
 mod agnhost;
 mod base;
 mod databases;
+mod dra_driver;
 mod hello;
 mod httpd;
 mod kubectl;
@@ -37,6 +38,7 @@ const FAMILIES: &[&[&ImageDef]] = &[
         &base::UBUNTU_JAMMY_IMAGE,
     ],
     &[&databases::MONGO_IMAGE, &databases::REDIS_IMAGE],
+    &[&dra_driver::IMAGE],
     &[&hello::IMAGE],
     &[&httpd::HTTPD, &httpd::WEB_EXAMPLE, &httpd::WEB_EXAMPLE_2],
     &[&kubectl::BITNAMI, &kubectl::ALPINE],
@@ -85,6 +87,7 @@ const fn flat<const N: usize>() -> [&'static ImageDef; N] {
 /// The programs that only images have, sorted by name.
 pub static PROGRAMS: &[&Program] = &[
     &agnhost::PROGRAM,
+    &dra_driver::PROGRAM,
     &tutorials::ECHO_SERVER,
     &tools::ECHOSERVER,
     &tools::GOPROXY,

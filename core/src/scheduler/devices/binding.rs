@@ -13,7 +13,7 @@ use k8s_openapi::api::{
     },
 };
 
-use super::{index, outcome};
+use super::outcome;
 use crate::{
     api::{Object, claims, meta::is_deleting},
     client::Client,
@@ -92,7 +92,7 @@ fn waits(result: &DeviceRequestAllocationResult) -> bool {
 
 /// Whether all of a claim's devices are ready. Errors: a driver says that one can't be.
 fn is_ready(claim: &ResourceClaim) -> Result<bool, String> {
-    for result in index::results(claim).iter().filter(|r| waits(r)) {
+    for result in claims::results(claim).iter().filter(|r| waits(r)) {
         let status = claim.status.iter().flat_map(|s| s.devices.iter().flatten()).find(|d| {
             (&d.driver, &d.pool, &d.device) == (&result.driver, &result.pool, &result.device)
         });
@@ -121,7 +121,7 @@ fn is_late(claim: &ResourceClaim, now: Time) -> bool {
     let allocation = claim.status.as_ref().and_then(|s| s.allocation.as_ref());
     let since = allocation.and_then(|a| a.allocation_timestamp.as_ref()).map(Time::from);
     since.is_some_and(|since| since + PATIENCE < now)
-        && index::results(claim).iter().any(|r| r.binding_conditions.is_some())
+        && claims::results(claim).iter().any(|r| r.binding_conditions.is_some())
 }
 
 /// Whether devices that a claim has will not be ready.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::resource::v1::{DeviceRequestAllocationResult, ResourceClaim, ResourceSlice};
 
 use crate::{
-    api::{Object, quantity::Amount},
+    api::{Object, claims::results, quantity::Amount},
     client::Client,
 };
 
@@ -27,13 +27,6 @@ pub fn slices_by_node(object: &dyn Object) -> Vec<String> {
 pub fn slices_by_pool(object: &dyn Object) -> Vec<String> {
     let slice = object.downcast::<ResourceSlice>();
     slice.map(|s| format!("{}/{}", s.spec.driver, s.spec.pool.name)).into_iter().collect()
-}
-
-/// What a claim got.
-pub fn results(claim: &ResourceClaim) -> &[DeviceRequestAllocationResult] {
-    let allocation = claim.status.as_ref().and_then(|s| s.allocation.as_ref());
-    let devices = allocation.and_then(|a| a.devices.as_ref());
-    devices.and_then(|d| d.results.as_deref()).unwrap_or_default()
 }
 
 /// Index: claims by the devices that they have to themselves, as `driver/pool/device`, and by those

@@ -217,7 +217,7 @@ fn collect(cx: &Cx, path: &str, name: &str, bytes: &mut Vec<u8>) -> Result<(), E
             }
             Kind::Link(target) => MemberKind::Link(target.to_string()),
             Kind::File(_) => MemberKind::File(cx.proc.read_file(&path).map_err(told)?),
-            Kind::Device(_) => MemberKind::File(Vec::new()),
+            Kind::Device(_) | Kind::Socket(_) => MemberKind::File(Vec::new()),
         };
         let (mode, uid, gid, mtime) = (node.mode, node.uid, node.gid, node.mtime.as_secs());
         bytes.extend(archive::encode(&Member { name, mode, uid, gid, mtime, kind }));
