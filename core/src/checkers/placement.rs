@@ -42,6 +42,13 @@ pub fn objections(pod: &Pod, node: &Node, others: &[std::rc::Rc<Pod>]) -> Vec<St
     found
 }
 
+/// Whether an objection is about the node itself, not about the room on it.
+pub fn is_about_node(objection: &str) -> bool {
+    ["it is cordoned", "it has the taint", "it lacks the label"]
+        .iter()
+        .any(|begin| objection.starts_with(begin))
+}
+
 /// Ports of its node that a pod holds: `port 80/TCP of 0.0.0.0`.
 pub fn host_ports(pod: &Pod) -> Vec<String> {
     let containers = pod.spec.iter().flat_map(|s| &s.containers);

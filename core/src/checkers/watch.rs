@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, ResourceQuota};
 
 use super::{Seen, metadata, ordinals, placement, quotas, writes::Writes};
 use crate::{
-    api::{Object, Typed, pods, quantity::Amount},
+    api::{Object, Typed, pods, quantity::Amount, volumes},
     client::{Change, Client, Op, Subscription},
     sim::Time,
 };
@@ -148,6 +148,10 @@ impl Inner {
                 let then = placement::objections(pod, before, &others);
                 found.retain(|text| then.contains(text));
             }
+        }
+        // A pod that waited for its volumes has its node since before, whatever came of the node.
+        if !volumes::claims(pod).is_empty() {
+            found.retain(|text| !placement::is_about_node(text));
         }
         for text in found {
             self.wrong(format!("pod {} was put on {name}: {text}", change.object.name()));

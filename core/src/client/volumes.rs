@@ -97,13 +97,15 @@ pub fn fits_class(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> b
 
 /// The volume for a claim: one that is meant for it, or else the smallest that suits (and that
 /// reaches `node`, where one is given). `only_meant`: only one that is meant for it, because the
-/// others wait for the claim's first pod. `volumes` is the index `volumes_by_class`.
+/// others wait for the claim's first pod. `volumes` is the index `volumes_by_class`; volumes in
+/// `taken` are for other claims.
 pub fn best_match(
     client: &Client,
     volumes: IndexId,
     claim: &PersistentVolumeClaim,
     node: Option<&Node>,
     only_meant: bool,
+    taken: &[Rc<PersistentVolume>],
 ) -> Option<Rc<PersistentVolume>> {
     let object: &dyn Object = claim;
     let key = format!("{}/{}", object.namespace(), object.name());
@@ -116,11 +118,12 @@ pub fn best_match(
                 >= requested(claim)
     });
     if meant.is_some() || only_meant {
-        return meant;
+        return meant.filter(|v| node.is_none_or(|n| reaches(v, n)));
     }
     let free = client.by_index::<PersistentVolume>(volumes, &format!("-{}", claim_class(claim)));
     free.into_iter()
         .filter(|v| fits_class(v, claim) && node.is_none_or(|n| reaches(v, n)))
+        .filter(|v| !taken.iter().any(|t| t.metadata.uid == v.metadata.uid))
         .min_by_key(|v| Amount::get(v.spec.as_ref().and_then(|s| s.capacity.as_ref()), "storage"))
 }
 

@@ -7,7 +7,13 @@ use sandbar_core::client::Propagation;
 
 use super::{
     cluster::{Cluster, Part},
-    ops::{Op, Sort},
+    ops::{
+        Op, Sort,
+        crowd::Crowd,
+        order::{self, Order},
+        storage::{Class, Storage},
+        timed::{Rule, Timed},
+    },
     run::heal,
     settled::{differences, state},
 };
@@ -47,6 +53,30 @@ pub fn script() -> Vec<Op> {
         Op::NodeLabel(0),
         Op::Create(Sort::DaemonSet, 1, 0),
         Op::Scale(Sort::Deployment, 0, 2),
+        Op::Storage(Storage::Claim(0, Class::Standard)),
+        Op::Storage(Storage::Claim(1, Class::Disk)),
+        Op::Storage(Storage::User(1)),
+        Op::Storage(Storage::Set(0, 2, true, true)),
+        Op::Crowd(Crowd::Autoscaler(0, 1, 4)),
+        Op::Crowd(Crowd::Load(0, 900)),
+        Op::Storage(Storage::Pair(0)),
+        Op::Crowd(Crowd::Bulky(0, 6)),
+        Op::Crowd(Crowd::Urgent(0, 3)),
+        Op::Order(Order::Space),
+        Op::Timed(Timed::Job(0, Rule::PerIndex)),
+        Op::Timed(Timed::Job(1, Rule::PodFailure)),
+        Op::Storage(Storage::Grow(1, 2)),
+        Op::Order(Order::Definition),
+        Op::Order(Order::Custom(0)),
+        Op::Order(Order::Service(0, order::Sort::Headless)),
+        Op::Wait(20_000),
+        Op::Storage(Storage::ScaleSet(0, 1)),
+        Op::Order(Order::DeleteSpace),
+        Op::Storage(Storage::DeleteClaim(0)),
+        Op::Crowd(Crowd::Port(0, 2)),
+        Op::Order(Order::DeleteCustom(0, false)),
+        Op::Order(Order::DeleteDefinition),
+        Op::Wait(20_000),
     ]
 }
 

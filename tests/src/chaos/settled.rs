@@ -45,7 +45,18 @@ const CHANCE: &[&str] = &[
     "targetRef",
     "imageID",
     "deletionTimestamp",
+    // Where a volume came to be, and by whom.
+    "nodeAffinity",
+    "volumeHandle",
+    "hostPathProvisionerIdentity",
+    "volume.kubernetes.io/selected-node",
+    // What was measured last.
+    "currentMetrics",
+    "lastScaleTime",
 ];
+
+/// Volumes that are made are named after their claim's uid.
+const MADE: &str = "pvc-";
 
 /// Every object, named by its kind and what of its name is not left to chance, in the form in which
 /// runs compare; objects of one name are sorted.
@@ -59,6 +70,8 @@ pub fn state(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
             let mut value = object.to_value();
             // Addresses of services are drawn by chance, and these objects are named after them.
             let drawn = (kind.kind == "IPAddress").then(String::new);
+            let made = kind.kind == "PersistentVolume" && object.name().starts_with(MADE);
+            let drawn = drawn.or_else(|| made.then(|| MADE.to_string()));
             let generated = drawn.or_else(|| object.metadata().generate_name.clone());
             let name = generated.unwrap_or_else(|| object.name().to_string());
             blank(&mut value, object.name(), &name);
@@ -87,6 +100,9 @@ fn blank(value: &mut Value, own: &str, name: &str) {
                 *text = text.replace(own, name);
             }
             const TOKEN: &str = "kube-api-access-";
+            if text.starts_with(MADE) && text.len() == MADE.len() + 36 {
+                *text = MADE.to_string();
+            }
             if text.starts_with(TOKEN) {
                 *text = TOKEN.to_string();
             }

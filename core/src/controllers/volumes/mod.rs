@@ -80,7 +80,7 @@ impl Binder {
         }
         let claim = self.with_default_class(claim)?;
         let delayed = delays(&self.client, &claim) && !has(&*claim, volumes::SELECTED_NODE);
-        let found = best_match(&self.client, self.volumes, &claim, None, delayed);
+        let found = best_match(&self.client, self.volumes, &claim, None, delayed, &[]);
         if let Some(volume) = found {
             self.bind(&volume, &claim)?;
             return Ok(None);

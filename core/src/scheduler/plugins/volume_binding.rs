@@ -8,14 +8,16 @@
 use std::rc::Rc;
 
 use k8s_openapi::api::{
-    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Volume},
-    storage::v1::StorageClass,
+    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, TopologySelectorTerm, Volume},
+    storage::v1::{CSIDriver, CSIStorageCapacity, StorageClass},
 };
 
 use crate::{
     api::{
         Status,
-        meta::{annotation, is_deleting},
+        meta::{annotation, is_deleting, label},
+        quantity::Amount,
+        selector::Selector,
         volumes::{self, claim_class, claim_phase, is_fully_bound, volume_name},
     },
     client::{
@@ -88,7 +90,7 @@ fn sort_out(client: &Client, pod: &PodInfo, claims: &[String]) -> Result<Binding
                     return Err(Rejection::about(text));
                 }
             }
-        } else if delays(client, &claim) {
+        } else if delays(client, &claim) && volume.is_empty() {
             binding.delayed.push(claim);
         } else {
             let text = "pod has unbound immediate PersistentVolumeClaims";
@@ -116,13 +118,7 @@ impl Check for Binding {
             let why = "node(s) didn't match PersistentVolume's node affinity";
             return Err(Rejection::final_(why));
         }
-        for claim in &self.delayed {
-            if !can_be_bound(cx.client, claim, &node.node) {
-                let why = "node(s) didn't find available persistent volumes to bind";
-                return Err(Rejection::final_(why));
-            }
-        }
-        Ok(())
+        plan(cx.client, &self.delayed, &node.node).map(|_| ()).map_err(Rejection::final_)
     }
 
     fn boxed_clone(&self) -> Box<dyn Check> {
@@ -130,24 +126,99 @@ impl Check for Binding {
     }
 }
 
-/// Whether a claim finds a volume that reaches the node, or somebody can make one.
-fn can_be_bound(client: &Client, claim: &PersistentVolumeClaim, node: &Node) -> bool {
-    // Its volume is being made for a node already.
-    if let Some(chosen) = annotation(&claim.metadata, volumes::SELECTED_NODE) {
-        return node.metadata.name.as_deref() == Some(chosen);
+/// What is to be done for claims that wait for a node, once their pod has this one.
+#[derive(Default)]
+struct Plan {
+    /// Volumes that there are, for these claims.
+    found: Vec<(Rc<PersistentVolume>, Rc<PersistentVolumeClaim>)>,
+    /// Claims whose volumes are to be made.
+    made: Vec<Rc<PersistentVolumeClaim>>,
+}
+
+/// Sees whether each claim gets a volume of its own on a node, the smallest claims first; or why not.
+fn plan(
+    client: &Client,
+    claims: &[Rc<PersistentVolumeClaim>],
+    node: &Node,
+) -> Result<Plan, &'static str> {
+    const NONE: &str = "node(s) didn't find available persistent volumes to bind";
+    let (mut plan, mut matching) = (Plan::default(), Vec::new());
+    for claim in claims {
+        // Its volume is being made for a node already.
+        match annotation(&claim.metadata, volumes::SELECTED_NODE) {
+            Some(chosen) if node.metadata.name.as_deref() == Some(chosen) => {
+                plan.made.push(claim.clone());
+            }
+            Some(_) => return Err(NONE),
+            None => matching.push(claim.clone()),
+        }
     }
+    matching.sort_by_key(|claim| volumes::requested(claim));
     let index = client.index::<PersistentVolume>(volumes::volumes_by_class);
-    if best_match(client, index, claim, Some(node), false).is_some() {
+    let mut taken = Vec::new();
+    for claim in matching {
+        match best_match(client, index, &claim, Some(node), false, &taken) {
+            Some(volume) => {
+                taken.push(volume.clone());
+                plan.found.push((volume, claim));
+            }
+            None => plan.made.push(claim),
+        }
+    }
+    for claim in &plan.made {
+        let class = client.find::<StorageClass>("", claim_class(claim)).ok_or(NONE)?;
+        if class.provisioner == volumes::NO_PROVISIONER || !allows(&class, node) {
+            return Err(NONE);
+        }
+        // One that is being made has had its room.
+        let begun = annotation(&claim.metadata, volumes::SELECTED_NODE).is_some();
+        if !begun && !has_room(client, &class, claim, node) {
+            return Err("node(s) did not have enough free storage");
+        }
+    }
+    Ok(plan)
+}
+
+/// Whether a class has volumes made for a node's zone.
+fn allows(class: &StorageClass, node: &Node) -> bool {
+    let terms = class.allowed_topologies.as_deref().unwrap_or_default();
+    let fits = |term: &TopologySelectorTerm| {
+        let wanted = term.match_label_expressions.as_deref().unwrap_or_default();
+        !wanted.is_empty()
+            && wanted.iter().all(|w| {
+                label(&node.metadata, &w.key).is_some_and(|has| w.values.iter().any(|v| v == has))
+            })
+    };
+    terms.is_empty() || terms.iter().any(fits)
+}
+
+/// Whether a driver that tells how much it has left has enough for a claim.
+fn has_room(
+    client: &Client,
+    class: &StorageClass,
+    claim: &PersistentVolumeClaim,
+    node: &Node,
+) -> bool {
+    let driver = client.find::<CSIDriver>("", &class.provisioner);
+    if driver.is_none_or(|d| d.spec.storage_capacity != Some(true)) {
         return true;
     }
-    let class = client.find::<StorageClass>("", claim_class(claim));
-    class.is_some_and(|c| c.provisioner != volumes::NO_PROVISIONER)
+    let wanted = volumes::requested(claim);
+    client.list::<CSIStorageCapacity>(None).iter().any(|left| {
+        let most = left.maximum_volume_size.as_ref().or(left.capacity.as_ref());
+        let selector = left.node_topology.as_ref();
+        let selector = selector.and_then(|s| Selector::from_label_selector(Some(s)).ok());
+        Some(&left.storage_class_name) == class.metadata.name.as_ref()
+            && most.is_some_and(|most| Amount::of(most) >= wanted)
+            && selector.is_some_and(|s| s.matches(node.metadata.labels.as_ref()))
+    })
 }
 
 /// Before a pod is put on a node: sees to it that its claims get volumes there. Whether they have
-/// them already; if not, the pod has to wait until they do. Errors: Conflict and others of writes.
+/// them already; if not, the pod has to wait until they do. Errors: Conflict and others of writes,
+/// and a volume that somebody else took meanwhile.
 pub fn prepare(client: &Client, pod: &PodInfo, node: &str) -> Result<bool, Status> {
-    let mut ready = true;
+    let (mut ready, mut waiting) = (true, Vec::new());
     for name in volumes::claims(&pod.pod) {
         let Some(claim) = client.find::<PersistentVolumeClaim>(pod.namespace(), &name) else {
             return Ok(false);
@@ -156,19 +227,26 @@ pub fn prepare(client: &Client, pod: &PodInfo, node: &str) -> Result<bool, Statu
             continue;
         }
         ready = false;
-        if annotation(&claim.metadata, volumes::SELECTED_NODE).is_some() {
-            continue;
+        // Of those that have been given a volume, the binder's half is still to be done.
+        if volume_name(&claim).is_empty() {
+            waiting.push(claim);
         }
-        let Some(object) = client.find::<Node>("", node) else { return Ok(false) };
-        let index = client.index::<PersistentVolume>(volumes::volumes_by_class);
-        if let Some(volume) = best_match(client, index, &claim, Some(&object), false) {
-            give(client, &volume, &claim)?;
-            continue;
+    }
+    if waiting.is_empty() {
+        return Ok(ready);
+    }
+    let Some(object) = client.find::<Node>("", node) else { return Ok(false) };
+    let plan = plan(client, &waiting, &object).map_err(|why| Status::internal(why.to_string()))?;
+    for (volume, claim) in &plan.found {
+        give(client, volume, claim)?;
+    }
+    for claim in plan.made {
+        if annotation(&claim.metadata, volumes::SELECTED_NODE).is_none() {
+            let mut new = (*claim).clone();
+            let annotations = new.metadata.annotations.get_or_insert_default();
+            annotations.insert(volumes::SELECTED_NODE.into(), node.to_string());
+            client.update(new)?;
         }
-        let mut new = (*claim).clone();
-        let annotations = new.metadata.annotations.get_or_insert_default();
-        annotations.insert(volumes::SELECTED_NODE.into(), node.to_string());
-        client.update(new)?;
     }
     Ok(ready)
 }
