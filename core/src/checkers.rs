@@ -56,6 +56,7 @@ pub const ALWAYS: &[Checker] = &[
 
 /// What holds but for news that are on their way, sorted by name.
 pub const SOON: &[Checker] = &[
+    ("a pod on a node is scheduled", nodes::scheduled),
     ("a volume and its claim point at each other", volumes::pairs),
     ("endpoints are ready pods unless asked", endpoints::check),
 ];

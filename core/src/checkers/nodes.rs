@@ -7,6 +7,20 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use super::{Seen, placement};
 use crate::api::{Object, pods, quantity::Amount};
 
+/// Pods on nodes whose condition says that they have none.
+pub fn scheduled(seen: &Seen) -> Vec<String> {
+    let all = seen.client.list::<Pod>(None);
+    let denied = all.iter().filter(|pod| {
+        let condition = pods::condition(pod, "PodScheduled");
+        !pods::node_name(pod).is_empty() && condition.is_some_and(|c| c.status != "True")
+    });
+    let told = |pod: &std::rc::Rc<Pod>| {
+        let why = pods::condition(pod, "PodScheduled").and_then(|c| c.message.clone());
+        format!("{}: {}", (&**pod as &dyn Object).name(), why.unwrap_or_default())
+    };
+    denied.map(told).collect()
+}
+
 /// Nodes that are overbooked, and ports that two pods of a node hold.
 pub fn check(seen: &Seen) -> Vec<String> {
     let mut wrong = Vec::new();

@@ -256,8 +256,9 @@ impl Inner {
     /// A pod without node.
     fn waiting_changed(&self, pod: &Rc<Pod>, old: Option<&Rc<Pod>>, key: queue::Key) {
         let uid = (&**pod as &dyn Object).uid();
-        if self.reserved.borrow().contains_key(uid) {
-            return; // it has its node already
+        // It has its node already; news of what it was before may still be on their way.
+        if self.reserved.borrow().contains_key(uid) || self.cache.borrow().pod(uid).is_some() {
+            return;
         }
         let now = self.client.sim().now();
         let info = Rc::new(PodInfo::new(pod));

@@ -17,7 +17,10 @@ use super::{
     preemption::{self, Refusal},
     queue::{self, Waiting},
 };
-use crate::{api::Status, sim::Time};
+use crate::{
+    api::{Status, pods},
+    sim::Time,
+};
 
 /// A pod that has its node and waits for something before it is bound.
 pub(super) struct Reserved {
@@ -196,7 +199,10 @@ impl Inner {
     /// Something went wrong that has nothing to do with the pod. The text that was told.
     fn went_wrong(&self, waiting: Waiting, why: &str) -> Option<String> {
         let pod = waiting.info.clone();
-        self.client.find::<Pod>(pod.namespace(), pod.name())?;
+        let found = self.client.find::<Pod>(pod.namespace(), pod.name())?;
+        if !pods::node_name(&found).is_empty() {
+            return None; // somebody else was quicker
+        }
         let now = self.client.sim().now();
         self.reporter(&pod).failed(&pod, why, "SchedulerError", Prospect::Clear);
         self.queue.borrow_mut().retry(waiting, now);

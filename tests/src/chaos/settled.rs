@@ -53,6 +53,10 @@ const CHANCE: &[&str] = &[
     // What was measured last.
     "currentMetrics",
     "lastScaleTime",
+    "autoscaling.alpha.kubernetes.io/conditions",
+    "autoscaling.alpha.kubernetes.io/current-metrics",
+    "lastPhaseTransitionTime",
+    "zone",
 ];
 
 /// Volumes that are made are named after their claim's uid.

@@ -11,7 +11,7 @@ use k8s_openapi::api::{
     apps::v1::ReplicaSet,
     core::v1::Service,
     resource::v1::{DeviceClass, ResourceClaim},
-    storage::v1::{CSINode, StorageClass},
+    storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass},
 };
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ use super::super::{
 use crate::{
     api::{object::from_value, patch::merge, yaml},
     client::Client,
-    controllers::testing::{cluster, make},
+    controllers::testing::{self, cluster, make},
 };
 
 const FILES: &[(&str, &str)] = &[
@@ -121,7 +121,15 @@ fn objects(client: &Client, case: &Value) {
         match text(object, "kind") {
             "Namespace" => drop(make::<Namespace>(client, made)),
             "PersistentVolumeClaim" => drop(make::<PersistentVolumeClaim>(client, made)),
-            "PersistentVolume" => drop(make::<PersistentVolume>(client, made)),
+            "PersistentVolume" => {
+                let volume = make::<PersistentVolume>(client, made);
+                // As the binder says of a volume that nobody has.
+                testing::set_status::<PersistentVolume>(client, &volume, |v| {
+                    v.status.get_or_insert_default().phase = Some("Available".into());
+                });
+            }
+            "CSIDriver" => drop(make::<CSIDriver>(client, made)),
+            "CSIStorageCapacity" => drop(make::<CSIStorageCapacity>(client, made)),
             "StorageClass" => drop(make::<StorageClass>(client, made)),
             "Service" => drop(make::<Service>(client, made)),
             "ReplicaSet" => drop(make::<ReplicaSet>(client, made)),
