@@ -25,6 +25,8 @@ pub trait Object: Any + Debug {
     fn to_value(&self) -> Value;
     /// Whether `other` is of the same kind and equal in every field.
     fn equals(&self, other: &dyn Object) -> bool;
+    /// Becomes a copy of `other`, if that is of the same kind.
+    fn become_as(&mut self, other: &dyn Object);
     /// For downcasts.
     fn as_any(&self) -> &dyn Any;
     /// For downcasts.
@@ -112,6 +114,12 @@ impl<T: Typed> Object for T {
         other.downcast::<T>() == Some(self)
     }
 
+    fn become_as(&mut self, other: &dyn Object) {
+        if let Some(other) = other.downcast::<T>() {
+            self.clone_from(other);
+        }
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -175,6 +183,12 @@ impl Object for DynamicObject {
 
     fn equals(&self, other: &dyn Object) -> bool {
         other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+
+    fn become_as(&mut self, other: &dyn Object) {
+        if let Some(other) = other.as_any().downcast_ref::<Self>() {
+            self.clone_from(other);
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -8,7 +8,7 @@ use super::{
     functions, methods,
     parse::{DEEPEST, Each, Expr, Literal, is_namespace},
     types,
-    value::Val,
+    value::{Val, unescape},
 };
 
 /// The result, or why there is none.
@@ -87,6 +87,20 @@ impl Runner<'_> {
             },
             Expr::List(items) => self.list(items),
             Expr::Map(entries) => self.map(entries),
+            Expr::New(_, _, fields) => {
+                let mut out: Vec<(Val, Val)> = Vec::with_capacity(fields.len());
+                for (name, value, optional) in fields {
+                    let key = Val::from(unescape(name));
+                    match (self.eval(value)?, optional) {
+                        (Val::Optional(inner), true) => {
+                            out.extend(inner.map(|v| (key, (*v).clone())));
+                        }
+                        (_, true) => return Err("cannot initialize optional entry".into()),
+                        (value, false) => out.push((key, value)),
+                    }
+                }
+                Ok(Val::Map(out.into()))
+            }
             Expr::Call(of, name, args) => self.call(of.as_deref(), name, args),
             Expr::Each(each) => self.each(each),
             Expr::Bind(name, value, inner) => {

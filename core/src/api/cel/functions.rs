@@ -43,6 +43,9 @@ pub fn call(space: &str, name: &str, args: &[Val]) -> Run {
             Ok(Val::Optional((!is_zero(one)).then(|| Rc::new(one.clone()))))
         }
         ("strings", "quote", [Val::Str(text)]) => Ok(crate::api::gofmt::quote(text).into()),
+        ("jsonpatch", "escapeKey", [Val::Str(text)]) => {
+            Ok(text.replace('~', "~0").replace('/', "~1").into())
+        }
         ("base64", "encode", [Val::Bytes(bytes)]) => Ok(base64::encode(bytes).into()),
         ("base64", "decode", [Val::Str(text)]) => base64::decode(text)
             .map(|bytes| Val::Bytes(bytes.into()))

@@ -49,6 +49,39 @@ impl Program {
         Ok(Program { root: Rc::new(root), names: names.into_iter().map(|(_, n)| n).collect() })
     }
 
+    /// Why an object that the expression makes can't be laid over another: a part has the name of
+    /// another part. Models `CheckTypeNamesMatchFieldPathNames`.
+    pub fn mismatch(&self) -> Option<String> {
+        fn look(expr: &parse::Expr, path: Option<&str>) -> Option<String> {
+            use parse::Expr;
+            match (expr, path) {
+                (Expr::New(_, name, fields), path) => {
+                    let wanted = match path {
+                        None if name == "JSONPatch" => None,
+                        None if !name.contains('.') => Some("Object"),
+                        path => path,
+                    };
+                    if let Some(wanted) = wanted.filter(|wanted| name != wanted) {
+                        return Some(format!(
+                            "unexpected type name {name:?}, expected {wanted:?}, which matches \
+                             field name path from root Object type"
+                        ));
+                    }
+                    fields.iter().find_map(|(field, value, _)| {
+                        let below = wanted.map(|own| format!("{own}.{field}"));
+                        look(value, below.as_deref())
+                    })
+                }
+                (Expr::List(items), path) => items.iter().find_map(|(item, _)| look(item, path)),
+                (Expr::If(_, a, b), path) => look(a, path).or_else(|| look(b, path)),
+                (Expr::Bind(_, _, inner), path) => look(inner, path),
+                (Expr::Each(each), path) => each.then.as_ref().and_then(|then| look(then, path)),
+                _ => None,
+            }
+        }
+        look(&self.root, None)
+    }
+
     /// Whether the expression speaks of a variable.
     pub fn uses(&self, name: &str) -> bool {
         self.names.iter().any(|own| own == name)

@@ -24,6 +24,9 @@ pub enum Expr {
     List(Vec<(Expr, bool)>),
     /// `{a: b}`; entries that may be left out are marked.
     Map(Vec<(Expr, Expr, bool)>),
+    /// `Object.spec{a: b}`: the type's name, where it stands, and fields; those that may be left out
+    /// are marked.
+    New(usize, String, Vec<(String, Expr, bool)>),
     /// `has(a.b)`
     Has(Box<Expr>, String),
     /// `a.all(x, p)` and its kin.
@@ -115,6 +118,14 @@ pub fn free_names(expr: &Expr, bound: &mut Vec<String>, out: &mut Vec<(usize, St
             free_names(key, bound, out);
             free_names(value, bound, out);
         }),
+        Expr::New(at, name, fields) => {
+            // A type is declared by the first word of its name.
+            let root = name.split('.').next().unwrap_or(name);
+            if !out.iter().any(|(_, known)| known == root) {
+                out.push((*at, root.to_owned()));
+            }
+            fields.iter().for_each(|(_, value, _)| free_names(value, bound, out));
+        }
         Expr::If(a, b, c) => [a, b, c].into_iter().for_each(|e| free_names(e, bound, out)),
         Expr::Each(each) => {
             free_names(&each.over, bound, out);
@@ -136,7 +147,19 @@ pub fn free_names(expr: &Expr, bound: &mut Vec<String>, out: &mut Vec<(usize, St
 /// Whether an expression is the name of a family of functions.
 pub fn is_namespace(expr: &Expr) -> bool {
     matches!(expr, Expr::Name(_, name)
-        if matches!(name.as_str(), "math" | "sets" | "optional" | "strings" | "format" | "base64" | "cel" | "ip" | "lists"))
+        if matches!(name.as_str(), "math" | "sets" | "optional" | "strings" | "format" | "base64" | "cel" | "ip" | "lists" | "jsonpatch"))
+}
+
+/// `Object.spec` as a type's name, and where it stands.
+fn type_name(expr: &Expr) -> Option<(usize, String)> {
+    match expr {
+        Expr::Name(at, name) => Some((*at, name.clone())),
+        Expr::Select(of, field, false) => {
+            let (at, of) = type_name(of)?;
+            Some((at, format!("{of}.{field}")))
+        }
+        _ => None,
+    }
 }
 
 impl Parser {
@@ -293,6 +316,11 @@ impl Parser {
                 let index = self.expr()?;
                 self.expect("]")?;
                 expr = Expr::Index(Box::new(expr), Box::new(index), optional);
+            } else if let Some((at, name)) =
+                type_name(&expr).filter(|_| self.is("{") || self.is("{?"))
+            {
+                self.link()?;
+                expr = Expr::New(at, name, self.fields()?);
             } else {
                 return Ok(expr);
             }
@@ -352,6 +380,28 @@ impl Parser {
                 return Err(self.unexpected());
             }
         })
+    }
+
+    /// `{a: b, ?c: d}` after a type's name.
+    fn fields(&mut self) -> Parsed<Vec<(String, Expr, bool)>> {
+        let mut fields = Vec::new();
+        let mut first = self.take("{?");
+        if !first {
+            self.expect("{")?;
+        }
+        while first || !self.take("}") {
+            if !fields.is_empty() {
+                self.expect(",")?;
+                if self.take("}") {
+                    break;
+                }
+            }
+            let optional = std::mem::take(&mut first) || self.take("?");
+            let name = self.ident()?;
+            self.expect(":")?;
+            fields.push((name, self.expr()?, optional));
+        }
+        Ok(fields)
     }
 
     fn list(&mut self) -> Parsed<Expr> {

@@ -263,33 +263,35 @@ pub fn timestamp(text: &str) -> Option<Val> {
     full.parse::<jiff::Timestamp>().ok().map(|t| Val::Timestamp(t.as_nanosecond()))
 }
 
+/// Words that are no names of variables.
+pub const RESERVED: &[&str] = &[
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
 /// Names of fields that are no names of the language are escaped.
-fn unescape(name: &str) -> String {
+pub fn unescape(name: &str) -> String {
     const WORDS: &[(&str, &str)] =
         &[("__underscores__", "__"), ("__dot__", "."), ("__dash__", "-"), ("__slash__", "/")];
-    const RESERVED: &[&str] = &[
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
     let bare = name.strip_prefix("__").and_then(|n| n.strip_suffix("__"));
     if let Some(word) = bare.filter(|w| RESERVED.contains(w)) {
         return word.to_owned();

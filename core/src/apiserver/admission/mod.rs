@@ -8,7 +8,7 @@ mod limit_ranger;
 mod namespace_lifecycle;
 mod node_taints;
 mod pod_security;
-mod policies;
+pub mod policies;
 mod priority;
 mod quota;
 mod runtime_class;
@@ -43,6 +43,8 @@ pub struct Plugin {
     /// Refuses a deletion of `old`.
     pub delete: Option<fn(&Attributes, &dyn Object) -> Result<(), Status>>,
 }
+
+const MUTATING_POLICIES: &str = "MutatingAdmissionPolicy";
 
 /// In the order in which they run.
 pub const PLUGINS: &[Plugin] = &[
@@ -107,12 +109,18 @@ pub const PLUGINS: &[Plugin] = &[
         delete: None,
         commit: None,
     },
+    Plugin {
+        name: MUTATING_POLICIES,
+        admit: Some(policies::mutating::admit),
+        delete: None,
+        commit: None,
+    },
     Plugin { name: "PodSecurity", admit: Some(pod_security::admit), delete: None, commit: None },
     Plugin {
         name: "ValidatingAdmissionPolicy",
         admit: None,
-        delete: Some(policies::delete),
-        commit: Some(policies::commit),
+        delete: Some(policies::validating::delete),
+        commit: Some(policies::validating::commit),
     },
     Plugin {
         name: "MutatingAdmissionWebhook",
@@ -133,6 +141,12 @@ pub const PLUGINS: &[Plugin] = &[
 pub(super) fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
     let mut plugins = PLUGINS.iter().filter_map(|plugin| plugin.admit);
     plugins.try_for_each(|admit| admit(attributes, object))
+}
+
+/// Runs the plugins before the mutating policies once more, because those changed something.
+fn again(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
+    let before = PLUGINS.iter().take_while(|plugin| plugin.name != MUTATING_POLICIES);
+    before.filter_map(|plugin| plugin.admit).try_for_each(|admit| admit(attributes, object))
 }
 
 /// Runs the plugins that look at new sizes of a running pod's containers.

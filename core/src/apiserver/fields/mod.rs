@@ -96,6 +96,28 @@ pub(super) fn part(sub: Subresource) -> &'static str {
     }
 }
 
+/// Lays a part of an object over the whole, as server-side apply does, but owns nothing. Errors are
+/// worded as those of `ApplyStructuredMergeDiff`.
+pub(super) fn lay_over(
+    api: &ApiServer,
+    kind: &Kind,
+    live: Value,
+    config: Value,
+) -> Result<Value, String> {
+    let custom = api.custom_schema(kind);
+    let of = Type::of_kind(kind, custom.as_ref());
+    walk::check(of, &config)
+        .map_err(|why| format!("failed to convert patch object to typed object: {why}"))?;
+    let whole = walk::wholes(of, &config);
+    if !whole.is_empty() {
+        return Err(format!(
+            "invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {}",
+            whole.join(", ")
+        ));
+    }
+    Ok(walk::merge(of, Some(&live), Some(&config)).unwrap_or(live))
+}
+
 impl ApiServer {
     /// Whether what a client sends of this kind is changed before it is stored.
     pub(super) fn completes(&self, kind: &Kind) -> bool {

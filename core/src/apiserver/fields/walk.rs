@@ -262,6 +262,43 @@ fn check_at(of: Type, value: &Value, at: &mut Vec<Step>, errors: &mut Vec<String
     }
 }
 
+/// Paths of lists and maps that are one value each.
+pub fn wholes(of: Type, value: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    wholes_at(of, value, &mut String::new(), &mut out);
+    out
+}
+
+fn wholes_at(of: Type, value: &Value, at: &mut String, out: &mut Vec<String>) {
+    let before = at.len();
+    match (of.atom(value), value) {
+        (Atom::List(element, by), Value::Array(items)) => {
+            if matches!(by, ListKind::Atomic) {
+                out.push(at.clone());
+            }
+            for (i, item) in items.iter().enumerate() {
+                at.push_str(&format!("[{i}]"));
+                wholes_at(element, item, at, out);
+                at.truncate(before);
+            }
+        }
+        (Atom::Map(fields, atomic), Value::Object(map)) => {
+            if atomic {
+                out.push(at.clone());
+            }
+            for (name, inner) in map {
+                let (kind, declared) = fields.field(name);
+                if declared {
+                    at.push_str(&format!(".{name}"));
+                    wholes_at(kind, inner, at, out);
+                    at.truncate(before);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("&{{{text}}}"),

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::{IPAddress, ServiceCIDR};
 
-use super::{Strategy, StrategyCx};
-use crate::api::{FieldError, Path, cidr::Cidr};
+use super::{NameRule, Strategy, StrategyCx, metadata::name_error};
+use crate::api::{FieldError, Path, cidr::Cidr, gofmt};
 
 /// See the module.
 pub struct IpAddresses;
@@ -22,12 +22,12 @@ impl Strategy for IpAddresses {
         match name.parse::<IpAddr>() {
             Ok(ip) if ip.to_string() == name => {}
             Ok(_) => {
-                let why = "must be a canonical form IP address";
+                let why = "must be a canonical format IP address";
                 errors.push(FieldError::invalid_str("metadata.name", name, why));
             }
             Err(_) => {
-                let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-                errors.push(FieldError::invalid_str("metadata.name", name, why));
+                let why = format!("ParseAddr({}): unable to parse IP", gofmt::quote(name));
+                errors.push(FieldError::invalid_str("metadata.name", name, &why));
             }
         }
         let spec_at = Path::new("spec");
@@ -38,6 +38,8 @@ impl Strategy for IpAddresses {
         {
             if value.is_empty() {
                 errors.push(FieldError::required(at.child(field), ""));
+            } else if let Some(why) = name_error(NameRule::PathSegment, value) {
+                errors.push(FieldError::invalid_str(at.child(field), value, &why));
             }
         }
         errors
@@ -47,8 +49,16 @@ impl Strategy for IpAddresses {
         if new.spec == old.spec {
             return Vec::new();
         }
-        let shown = crate::api::object::to_value(&new.spec);
-        vec![FieldError::invalid("spec", shown, "field is immutable")]
+        let to = &new.spec.parent_ref;
+        let text = |t: &Option<String>| gofmt::quote(t.as_deref().unwrap_or_default());
+        let shown = format!(
+            "{{\"Group\":{},\"Resource\":{},\"Namespace\":{},\"Name\":{}}}",
+            text(&to.group),
+            gofmt::quote(&to.resource),
+            text(&to.namespace),
+            gofmt::quote(&to.name)
+        );
+        vec![FieldError::invalid("spec.parentRef", shown, "field is immutable")]
     }
 
     fn field(&self, address: &IPAddress, path: &str) -> Option<String> {
@@ -91,8 +101,8 @@ impl Strategy for ServiceCidrs {
             return errors;
         }
         if cidrs.len() > 2 {
-            let shown = crate::api::object::to_value(&cidrs);
-            let why = "must only hold up to 2 values";
+            let shown = format!("{{\"CIDRs\":{}}}", crate::api::object::to_value(&cidrs));
+            let why = "may only hold up to 2 values";
             errors.push(FieldError::invalid(at, shown, why));
             return errors;
         }

@@ -4,18 +4,32 @@
 //! Models `pkg/apis/storage/{v1/defaults.go,validation}` and `pkg/registry/storage`.
 
 use k8s_openapi::api::storage::v1::{
-    CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment, VolumeAttributesClass,
+    CSIDriver, CSINode, CSINodeDriver, CSIStorageCapacity, VolumeAttachment, VolumeAttributesClass,
 };
 
 use super::{
     NameRule, Strategy, StrategyCx,
     metadata::{name_error, qualified_name_error},
-    pod::{containers::one_of, defaults::text},
+    pod::{containers::one_of, defaults::text, selectors},
+    storageclass::parameters,
 };
-use crate::api::{FieldError, Path, object::to_value, quantity::Amount};
+use crate::api::{FieldError, Path, gofmt::quote, object::to_value, quantity::Amount};
+
+/// Longest name by which a driver knows a node.
+const LONGEST_ID: usize = 256;
+
+/// A driver as Go writes its own type; what fits on the node is left out.
+fn shown_driver(driver: &CSINodeDriver) -> String {
+    format!(
+        "{{\"Name\":{},\"NodeID\":{},\"TopologyKeys\":{},\"Allocatable\":null}}",
+        quote(&driver.name),
+        quote(&driver.node_id),
+        to_value(&driver.topology_keys)
+    )
+}
 
 /// A driver's name: at most 63 letters, a DNS subdomain.
-fn driver_name(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
+pub fn driver_name(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
     if name.is_empty() {
         return errors.push(FieldError::required(at, ""));
     }
@@ -67,8 +81,6 @@ impl Strategy for Drivers {
     fn validate(&self, _: &StrategyCx, driver: &CSIDriver) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let at = Path::new("spec");
-        let name = driver.metadata.name.as_deref().unwrap_or_default();
-        driver_name(name, &Path::new("metadata.name"), &mut errors);
         let policy = driver.spec.fs_group_policy.as_deref().unwrap_or_default();
         let policies = &["File", "None", "ReadWriteOnceWithFSType"];
         one_of(policy, policies, &at.child("fsGroupPolicy"), &mut errors);
@@ -99,6 +111,12 @@ impl Strategy for Drivers {
                 errors.push(FieldError::not_supported(at, mode, all));
             }
         }
+        let period = driver.spec.node_allocatable_update_period_seconds;
+        if let Some(seconds) = period.filter(|s| *s < 10) {
+            let at = at.child("nodeAllocatableUpdatePeriodSeconds");
+            let why = "must be greater than or equal to 10 seconds";
+            errors.push(FieldError::invalid(at, seconds, why));
+        }
         errors
     }
 
@@ -127,16 +145,34 @@ impl Strategy for Nodes {
         for (i, driver) in node.spec.drivers.iter().enumerate() {
             let at = at.index(i);
             driver_name(&driver.name, &at.child("name"), &mut errors);
-            if seen.contains(&driver.name.as_str()) {
-                errors.push(FieldError::duplicate(at.child("name"), &driver.name));
-            }
-            seen.push(&driver.name);
             if driver.node_id.is_empty() {
                 errors.push(FieldError::required(at.child("nodeID"), ""));
             }
+            if driver.node_id.len() > LONGEST_ID {
+                let why = format!("must be {LONGEST_ID} characters or less");
+                errors.push(FieldError::invalid_str(at.child("nodeID"), &driver.node_id, &why));
+            }
+            let count = driver.allocatable.as_ref().and_then(|a| a.count);
+            if let Some(count) = count.filter(|c| *c < 0) {
+                let at = at.child("allocatable");
+                let why = "must be greater than or equal to 0";
+                errors.push(FieldError::invalid(at.child("count"), count, why));
+            }
+            if seen.contains(&driver.name.as_str()) {
+                let name = quote(&driver.name);
+                errors.push(FieldError::duplicate(at.child("name"), name));
+            }
+            seen.push(&driver.name);
+            let mut keys: Vec<&str> = Vec::new();
             for key in driver.topology_keys.iter().flatten() {
+                if key.is_empty() {
+                    errors.push(FieldError::required(at, ""));
+                }
+                if keys.contains(&key.as_str()) {
+                    errors.push(FieldError::duplicate(at, quote(key)));
+                }
+                keys.push(key);
                 if let Some(why) = qualified_name_error(key) {
-                    let at = at.child("topologyKeys");
                     errors.push(FieldError::invalid_str(at, key, &why));
                 }
             }
@@ -149,11 +185,12 @@ impl Strategy for Nodes {
         let spec_at = Path::new("spec");
         let at = spec_at.child("drivers");
         for was in &old.spec.drivers {
-            let now = new.spec.drivers.iter().position(|d| d.name == was.name);
-            let now = now.and_then(|i| Some((i, new.spec.drivers.get(i)?)));
-            if let Some((i, now)) = now.filter(|(_, now)| *now != was) {
-                let at: String = at.index(i).into();
-                errors.push(FieldError::invalid(at, to_value(now), "field is immutable"));
+            let Some(now) = new.spec.drivers.iter().find(|d| d.name == was.name) else { continue };
+            // How much fits on the node may change.
+            let mut same = now.clone();
+            same.allocatable.clone_from(&was.allocatable);
+            if same != *was {
+                errors.push(FieldError::invalid(at, shown_driver(now), "field is immutable"));
             }
         }
         errors
@@ -168,19 +205,17 @@ impl Strategy for Capacities {
 
     fn validate(&self, _: &StrategyCx, capacity: &CSIStorageCapacity) -> Vec<FieldError> {
         let mut errors = Vec::new();
+        if let Some(selector) = &capacity.node_topology {
+            selectors::check(selector, &Path::new("nodeTopology"), &mut errors);
+        }
         let class = &capacity.storage_class_name;
         if let Some(why) = name_error(NameRule::Subdomain, class) {
             errors.push(FieldError::invalid_str("storageClassName", class, &why));
         }
-        let amounts = [
-            ("capacity", &capacity.capacity),
-            ("maximumVolumeSize", &capacity.maximum_volume_size),
-        ];
-        for (field, amount) in amounts {
-            if amount.as_ref().is_some_and(|a| Amount::of(a).is_negative()) {
-                let why = "must be greater than or equal to 0";
-                errors.push(FieldError::invalid(field, to_value(amount), why));
-            }
+        let amount = capacity.capacity.as_ref();
+        if let Some(amount) = amount.filter(|a| Amount::of(a).is_negative()) {
+            let why = "must be greater than or equal to 0";
+            errors.push(FieldError::invalid("capacity", to_value(amount), why));
         }
         errors
     }
@@ -243,6 +278,10 @@ impl Strategy for Attachments {
         if let Some(why) = name_error(NameRule::Subdomain, &spec.node_name) {
             errors.push(FieldError::invalid_str(at.child("nodeName"), &spec.node_name, &why));
         }
+        if let Some(why) = name.and_then(|n| name_error(NameRule::Subdomain, n)) {
+            let at = at_source.child("persistentVolumeName");
+            errors.push(FieldError::invalid_str(at, name.unwrap_or_default(), &why));
+        }
         errors
     }
 
@@ -271,6 +310,7 @@ impl Strategy for AttributesClasses {
         } else if let Some(why) = qualified_name_error(&class.driver_name.to_ascii_lowercase()) {
             errors.push(FieldError::invalid_str("driverName", &class.driver_name, &why));
         }
+        parameters(class.parameters.as_ref(), &mut errors);
         if class.parameters.as_ref().is_none_or(|p| p.is_empty()) {
             let why = "must contain at least one key/value pair";
             errors.push(FieldError::required("parameters", why));

@@ -5,7 +5,8 @@
 use k8s_openapi::api::core::v1::{EndpointPort, Endpoints};
 
 use super::{
-    Strategy, StrategyCx,
+    NameRule, Strategy, StrategyCx,
+    metadata::name_error,
     pod::{
         containers::{dns_label, one_of, port_number},
         defaults::text,
@@ -51,6 +52,15 @@ impl Strategy for EndpointsRules {
                 for (i, address) in list.iter().enumerate() {
                     let at = at.index(i);
                     external_ip(&address.ip, &at.child("ip"), &mut errors);
+                    if let Some(name) = address.hostname.as_deref().filter(|h| !h.is_empty()) {
+                        dns_label(name, &at.child("hostname"), &mut errors);
+                    }
+                    if let Some(node) = address.node_name.as_deref() {
+                        if let Some(why) = name_error(NameRule::Subdomain, node) {
+                            let at = at.child("nodeName");
+                            errors.push(FieldError::invalid_str(at, node, &why));
+                        }
+                    }
                 }
             }
             let ports = subset.ports.as_deref().unwrap_or_default();

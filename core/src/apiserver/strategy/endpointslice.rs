@@ -1,15 +1,25 @@
 //! The rules of EndpointSlices.
 //!
-//! Models `pkg/registry/discovery/endpointslice/strategy.go`.
+//! Models `pkg/registry/discovery/endpointslice/strategy.go` and `pkg/apis/discovery/validation`.
 
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use std::collections::BTreeSet;
 
-use super::{Strategy, StrategyCx, pod::defaults::text};
-use crate::api::{FieldError, Path};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
+
+use super::{
+    NameRule, Strategy, StrategyCx,
+    metadata::{label_value_error, name_error, qualified_name_error},
+    pod::{containers::one_of, defaults::text},
+    service::check::external_ip,
+};
+use crate::api::{FieldError, Path, gofmt::quote};
 
 const TYPES: &[&str] = &["FQDN", "IPv4", "IPv6"];
-/// Addresses that one endpoint can have.
-const MAX_ADDRESSES: usize = 100;
+/// Addresses that one endpoint can have, and other limits of a slice.
+const MOST_ADDRESSES: usize = 100;
+const MOST_ENDPOINTS: usize = 1000;
+const MOST_PORTS: usize = 20_000;
+const MOST_ZONES: usize = 8;
 
 /// See the module.
 pub struct EndpointSlices;
@@ -37,27 +47,16 @@ impl Strategy for EndpointSlices {
         } else if !TYPES.contains(&kind) {
             errors.push(FieldError::not_supported("addressType", kind, TYPES));
         }
+        ports(slice.ports.as_deref().unwrap_or_default(), &Path::new("ports"), &mut errors);
         let at = Path::new("endpoints");
-        for (i, endpoint) in slice.endpoints.iter().flatten().enumerate() {
-            let at = at.index(i);
-            let at = at.child("addresses");
-            if endpoint.addresses.is_empty() {
-                errors.push(FieldError::required(at, "must contain at least 1 address"));
-            } else if endpoint.addresses.len() > MAX_ADDRESSES {
-                let shown = endpoint.addresses.len();
-                errors.push(FieldError::invalid(at, shown, "must have at most 100 items"));
-            }
-            for (i, address) in endpoint.addresses.iter().enumerate() {
-                let wrong = match kind {
-                    "IPv4" => address.parse::<std::net::Ipv4Addr>().is_err(),
-                    "IPv6" => address.parse::<std::net::Ipv6Addr>().is_err(),
-                    _ => false,
-                };
-                if wrong {
-                    let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-                    errors.push(FieldError::invalid_str(at.index(i), address, why));
-                }
-            }
+        let endpoints = slice.endpoints.as_deref().unwrap_or_default();
+        if endpoints.len() > MOST_ENDPOINTS {
+            let (count, most) = (endpoints.len() as u64, MOST_ENDPOINTS as u64);
+            errors.push(FieldError::too_many(at, count, most));
+            return errors;
+        }
+        for (i, one) in endpoints.iter().enumerate() {
+            endpoint(one, kind, &at.index(i), &mut errors);
         }
         errors
     }
@@ -72,5 +71,81 @@ impl Strategy for EndpointSlices {
             return Vec::new();
         }
         vec![FieldError::invalid_str("addressType", &new.address_type, "field is immutable")]
+    }
+}
+
+fn endpoint(endpoint: &Endpoint, kind: &str, at: &Path, errors: &mut Vec<FieldError>) {
+    let addresses_at = at.child("addresses");
+    let count = endpoint.addresses.len();
+    if count == 0 {
+        errors.push(FieldError::required(addresses_at, "must contain at least 1 address"));
+    } else if count > MOST_ADDRESSES {
+        let (count, most) = (count as u64, MOST_ADDRESSES as u64);
+        errors.push(FieldError::too_many(addresses_at, count, most));
+    }
+    for (i, address) in endpoint.addresses.iter().enumerate() {
+        let at = addresses_at.index(i);
+        let (wrong, version) = match kind {
+            "IPv4" => (address.parse::<std::net::Ipv4Addr>().is_err(), 4),
+            "IPv6" => (address.parse::<std::net::Ipv6Addr>().is_err(), 6),
+            _ => continue,
+        };
+        if wrong {
+            let why = format!("must be a valid IPv{version} address");
+            errors.push(FieldError::invalid_str(at, address, &why));
+        }
+        external_ip(address, &at, errors);
+    }
+    if let Some(node) = endpoint.node_name.as_deref() {
+        if let Some(why) = name_error(NameRule::Subdomain, node) {
+            errors.push(FieldError::invalid_str(at.child("nodeName"), node, &why));
+        }
+    }
+    if let Some(name) = endpoint.hostname.as_deref() {
+        if let Some(why) = name_error(NameRule::Label, name) {
+            errors.push(FieldError::invalid_str(at.child("hostname"), name, &why));
+        }
+    }
+    let zones = endpoint.hints.as_ref().and_then(|h| h.for_zones.as_deref()).unwrap_or_default();
+    let at = at.child("hints");
+    let at = at.child("forZones");
+    if zones.len() > MOST_ZONES {
+        let (count, most) = (zones.len() as u64, MOST_ZONES as u64);
+        return errors.push(FieldError::too_many(at, count, most));
+    }
+    for (i, zone) in zones.iter().enumerate() {
+        let at = at.index(i);
+        let at = at.child("name");
+        if zones.iter().take(i).any(|other| other.name == zone.name) {
+            errors.push(FieldError::duplicate(at, quote(&zone.name)));
+        }
+        if let Some(why) = label_value_error(&zone.name) {
+            errors.push(FieldError::invalid_str(at, &zone.name, &why));
+        }
+    }
+}
+
+fn ports(ports: &[EndpointPort], at: &Path, errors: &mut Vec<FieldError>) {
+    if ports.len() > MOST_PORTS {
+        let (count, most) = (ports.len() as u64, MOST_PORTS as u64);
+        return errors.push(FieldError::too_many(at, count, most));
+    }
+    let mut seen = BTreeSet::new();
+    for (i, port) in ports.iter().enumerate() {
+        let at = at.index(i);
+        let name = port.name.as_deref().unwrap_or_default();
+        if let Some(why) = name_error(NameRule::Label, name).filter(|_| !name.is_empty()) {
+            errors.push(FieldError::invalid_str(at.child("name"), name, &why));
+        }
+        if !seen.insert(name) {
+            errors.push(FieldError::duplicate(at.child("name"), quote(name)));
+        }
+        let protocol = port.protocol.as_deref().unwrap_or_default();
+        one_of(protocol, &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
+        if let Some(app) = port.app_protocol.as_deref() {
+            if let Some(why) = qualified_name_error(app) {
+                errors.push(FieldError::invalid_str(at.child("appProtocol"), app, &why));
+            }
+        }
     }
 }

@@ -62,6 +62,23 @@ const TYPES: &[(&str, &str)] = &[
     ),
     ("VolumeResources", "Limits Requests"),
     (
+        "PersistentVolumeSource",
+        "GCEPersistentDisk=gcePersistentDisk*Any AWSElasticBlockStore=awsElasticBlockStore*Any \
+         HostPath*HostPath Glusterfs*Any NFS=nfs*NFS RBD=rbd*Any Quobyte*Any ISCSI=iscsi*Any \
+         FlexVolume*Any Cinder*Any CephFS=cephfs*Any FC=fc*Any Flocker*Any AzureFile*Any \
+         VsphereVolume*Any AzureDisk*Any PhotonPersistentDisk*Any PortworxVolume*Any \
+         ScaleIO=scaleIO*Any Local*Local StorageOS=storageos*Any CSI=csi*CSI",
+    ),
+    ("HostPath", "Path/s Type"),
+    ("NFS", "Server/s Path/s ReadOnly/b"),
+    ("Local", "Path/s FSType=fsType"),
+    (
+        "CSI",
+        "Driver/s VolumeHandle/s ReadOnly/b FSType=fsType/s VolumeAttributes \
+         ControllerPublishSecretRef*Any NodeStageSecretRef*Any NodePublishSecretRef*Any \
+         ControllerExpandSecretRef*Any NodeExpandSecretRef*Any",
+    ),
+    (
         "Volume",
         "Name/s HostPath*Any EmptyDir*Any GCEPersistentDisk=gcePersistentDisk*Any \
          AWSElasticBlockStore=awsElasticBlockStore*Any GitRepo*Any Secret*Any NFS=nfs*Any \

@@ -5,7 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::NameRule;
-use crate::api::{FieldError, Kind};
+use crate::api::{FieldError, Kind, Path};
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
     characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
@@ -132,11 +132,25 @@ pub fn qualified_name_error(key: &str) -> Option<String> {
     (!is_qualified(name)).then(|| QUALIFIED.to_string())
 }
 
-/// Why a name is no path behind a domain (`example.com/queue`).
-pub fn domain_prefixed_path(name: &str) -> Option<String> {
-    let prefix = name.split_once('/').filter(|(_, path)| !path.is_empty());
-    let wrong = prefix.is_none_or(|(domain, _)| !is_subdomain(domain));
-    wrong.then(|| "must be a domain-prefixed path (such as \"acme.io/foo\")".to_string())
+/// What is wrong with a name that says whose it is (`example.com/queue`). Models
+/// `IsDomainPrefixedPath`.
+pub fn domain_prefixed_path(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
+    if name.is_empty() {
+        errors.push(FieldError::required(at, ""));
+    }
+    let Some((domain, path)) = name.split_once('/').filter(|(d, p)| !d.is_empty() && !p.is_empty())
+    else {
+        let why = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        return errors.push(FieldError::invalid_str(at, name, why));
+    };
+    if let Some(why) = name_error(NameRule::Subdomain, domain) {
+        errors.push(FieldError::invalid_str(at, domain, &why));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:".contains(c);
+    if !path.chars().all(allowed) {
+        let why = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+        errors.push(FieldError::invalid_str(at, path, why));
+    }
 }
 
 /// Why a label's value is none.

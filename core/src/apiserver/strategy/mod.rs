@@ -51,7 +51,7 @@ mod serviceaccount;
 mod statefulset;
 mod storageclass;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod webhook;
 mod workload;
 

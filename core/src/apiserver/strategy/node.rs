@@ -9,8 +9,13 @@ use k8s_openapi::api::core::v1::{Node, Taint};
 use super::{
     Strategy, StrategyCx,
     metadata::{label_value_error, qualified_name_error},
+    pod::resources,
 };
-use crate::api::{FieldError, Path, quantity::canonicalize};
+use crate::api::{
+    FieldError, Path,
+    gofmt::quote,
+    quantity::{Amount, canonicalize},
+};
 
 const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
@@ -55,6 +60,13 @@ impl Strategy for Nodes {
             let taints = spec.taints.as_deref().unwrap_or_default();
             // Upstream looks for them in the wrong place.
             check_taints(taints, &Path::new("metadata.taints"), &mut errors);
+            let at = Path::new("spec.podCIDRs");
+            for (i, text) in spec.pod_cidrs.iter().flatten().enumerate() {
+                if !is_cidr(text) {
+                    let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+                    errors.push(FieldError::invalid_str(at.index(i), text, why));
+                }
+            }
         }
         errors
     }
@@ -74,10 +86,53 @@ impl Strategy for Nodes {
         errors
     }
 
+    fn validate_status(&self, new: &Node, _: &Node) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let Some(status) = &new.status else { return errors };
+        let at = Path::new("status.addresses");
+        let mut seen = BTreeSet::new();
+        for (i, address) in status.addresses.iter().flatten().enumerate() {
+            if !seen.insert((&address.type_, &address.address)) {
+                let (kind, own) = (quote(&address.type_), quote(&address.address));
+                let shown = format!("{{\"Type\":{kind},\"Address\":{own}}}");
+                errors.push(FieldError::duplicate(at.index(i), shown));
+            }
+        }
+        for (field, list) in
+            [("status.capacity", &status.capacity), ("status.allocatable", &status.allocatable)]
+        {
+            let at = Path::new(field);
+            for (name, amount) in list.iter().flatten() {
+                resources::value(name, Amount::of(amount), &at.key(name), &mut errors);
+            }
+        }
+        errors
+    }
+
+    fn warnings(&self, node: &Node, _: Option<&Node>) -> Vec<String> {
+        let mut out = Vec::new();
+        let Some(spec) = &node.spec else { return out };
+        if spec.config_source.is_some() {
+            out.push("spec.configSource: the feature is no longer supported".into());
+        }
+        if spec.external_id.as_deref().is_some_and(|id| !id.is_empty()) {
+            let why = "this field is deprecated, and is unused by Kubernetes";
+            out.push(format!("spec.externalID: {why}"));
+        }
+        out
+    }
+
     fn field(&self, node: &Node, path: &str) -> Option<String> {
         let off = node.spec.as_ref().is_some_and(|s| s.unschedulable == Some(true));
         (path == "spec.unschedulable").then(|| off.to_string())
     }
+}
+
+fn is_cidr(text: &str) -> bool {
+    let parts = text.split_once('/').and_then(|(address, bits)| {
+        Some((address.parse::<std::net::IpAddr>().ok()?, bits.parse::<u8>().ok()?))
+    });
+    parts.is_some_and(|(address, bits)| bits <= if address.is_ipv4() { 32 } else { 128 })
 }
 
 fn check_taints(taints: &[Taint], at: &Path, errors: &mut Vec<FieldError>) {

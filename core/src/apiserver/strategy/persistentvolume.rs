@@ -3,14 +3,14 @@
 //! Models `pkg/apis/core/v1/defaults.go`, `ValidatePersistentVolume(Update)` and
 //! `pkg/registry/core/persistentvolume/strategy.go`.
 
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeSpec};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeSpec, SecretReference};
 use serde_json::{Map, Value};
 
 use super::{
-    NameRule, Strategy, StrategyCx,
+    NameRule, Strategy, StrategyCx, csi, godump,
     metadata::name_error,
-    persistentvolumeclaim::{check_modes, positive},
-    pod::{containers::one_of, defaults::text, placement},
+    persistentvolumeclaim::{check_modes, class_annotation, positive},
+    pod::{self, containers::one_of, defaults::text, placement},
 };
 use crate::api::{FieldError, Path, object::to_value, quantity::Amount};
 
@@ -65,9 +65,11 @@ impl Strategy for PersistentVolumes {
     ) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let (Some(new), Some(old)) = (&new.spec, &old.spec) else { return errors };
-        if sources(new) != sources(old) {
-            let why = "spec.persistentvolumesource is immutable after creation";
-            errors.push(FieldError::forbidden("spec.persistentvolumesource", why));
+        let (now, was) = (Value::Object(sources(new)), Value::Object(sources(old)));
+        if now != was {
+            let diff = godump::diff_of("PersistentVolumeSource", &now, &was);
+            let why = format!("spec.persistentvolumesource is immutable after creation\n{diff}");
+            errors.push(FieldError::forbidden("spec.persistentvolumesource", &why));
         }
         if new.volume_mode != old.volume_mode {
             let mode = new.volume_mode.as_deref().unwrap_or_default();
@@ -80,8 +82,59 @@ impl Strategy for PersistentVolumes {
         errors
     }
 
+    fn warnings(&self, volume: &PersistentVolume, _: Option<&PersistentVolume>) -> Vec<String> {
+        let mut out = class_annotation(&volume.metadata);
+        if let Some(spec) = &volume.spec {
+            spec_warnings(spec, &mut out);
+        }
+        out
+    }
+
     fn field(&self, volume: &PersistentVolume, path: &str) -> Option<String> {
         (path == "name").then(|| volume.metadata.name.clone().unwrap_or_default())
+    }
+}
+
+/// Models `warningsForPersistentVolumeSpecAndMeta`.
+fn spec_warnings(spec: &PersistentVolumeSpec, out: &mut Vec<String>) {
+    let at = Path::new("spec");
+    if spec.persistent_volume_reclaim_policy.as_deref() == Some("Recycle") {
+        out.push(format!(
+            "{}: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to \
+             use dynamic provisioning.",
+            at.child("persistentVolumeReclaimPolicy")
+        ));
+    }
+    let affinity = spec.node_affinity.as_ref().and_then(|a| a.required.as_ref());
+    let terms_at = at.child("nodeAffinity");
+    let terms_at = terms_at.child("required");
+    let terms_at = terms_at.child("nodeSelectorTerms");
+    for (i, term) in affinity.iter().flat_map(|a| &a.node_selector_terms).enumerate() {
+        pod::node_term(term, &terms_at.index(i), out);
+    }
+    for (field, there, why) in [
+        ("cephfs", spec.cephfs.is_some(), "deprecated in v1.28, non-functional in v1.31+"),
+        (
+            "photonPersistentDisk",
+            spec.photon_persistent_disk.is_some(),
+            "deprecated in v1.11, non-functional in v1.16+",
+        ),
+        ("rbd", spec.rbd.is_some(), "deprecated in v1.28, non-functional in v1.31+"),
+        ("scaleIO", spec.scale_io.is_some(), "deprecated in v1.16, non-functional in v1.22+"),
+        ("storageOS", spec.storageos.is_some(), "deprecated in v1.22, non-functional in v1.25+"),
+        ("glusterfs", spec.glusterfs.is_some(), "deprecated in v1.25, non-functional in v1.26+"),
+    ] {
+        if there {
+            out.push(format!("{}: {why}", at.child(field)));
+        }
+    }
+    let size = spec.capacity.as_ref().and_then(|c| c.get("storage")).map(Amount::of);
+    if let Some(size) = size.filter(|s| !s.is_whole()) {
+        let at = at.child("capacity");
+        out.push(format!(
+            "{}: fractional byte value \"{size}\" is invalid, must be an integer",
+            at.key("storage")
+        ));
     }
 }
 
@@ -159,6 +212,21 @@ fn check(spec: &PersistentVolumeSpec, at: &Path, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Models `validatePVSecretReference`.
+fn secret_ref(secret: &SecretReference, at: &Path, errors: &mut Vec<FieldError>) {
+    for (field, value, rule) in [
+        ("name", &secret.name, NameRule::Subdomain),
+        ("namespace", &secret.namespace, NameRule::Label),
+    ] {
+        let value = value.as_deref().unwrap_or_default();
+        if value.is_empty() {
+            errors.push(FieldError::required(at.child(field), ""));
+        } else if let Some(why) = name_error(rule, value) {
+            errors.push(FieldError::invalid_str(at.child(field), value, &why));
+        }
+    }
+}
+
 fn source(spec: &PersistentVolumeSpec, at: &Path, errors: &mut Vec<FieldError>) {
     let all = sources(spec);
     if all.is_empty() {
@@ -189,9 +257,18 @@ fn source(spec: &PersistentVolumeSpec, at: &Path, errors: &mut Vec<FieldError>) 
     }
     if let Some(csi) = &spec.csi {
         let at = at.child("csi");
-        for (field, value) in [("driver", &csi.driver), ("volumeHandle", &csi.volume_handle)] {
-            if value.is_empty() {
-                errors.push(FieldError::required(at.child(field), ""));
+        csi::driver_name(&csi.driver, &at.child("driver"), errors);
+        if csi.volume_handle.is_empty() {
+            errors.push(FieldError::required(at.child("volumeHandle"), ""));
+        }
+        for (field, secret) in [
+            ("controllerPublishSecretRef", &csi.controller_publish_secret_ref),
+            ("controllerExpandSecretRef", &csi.controller_expand_secret_ref),
+            ("nodePublishSecretRef", &csi.node_publish_secret_ref),
+            ("nodeExpandSecretRef", &csi.node_expand_secret_ref),
+        ] {
+            if let Some(secret) = secret {
+                secret_ref(secret, &at.child(field), errors);
             }
         }
     }

@@ -159,17 +159,54 @@ pub fn check(spec: &PersistentVolumeClaimSpec, at: &Path, errors: &mut Vec<Field
         None => errors.push(FieldError::required(storage_at, "")),
         Some(amount) => positive(amount, &storage_at, errors),
     }
-    for (field, value) in [
-        ("storageClassName", &spec.storage_class_name),
-        ("volumeAttributesClassName", &spec.volume_attributes_class_name),
-    ] {
-        let Some(value) = value.as_deref().filter(|v| !v.is_empty()) else { continue };
-        if let Some(why) = name_error(NameRule::Subdomain, value) {
-            errors.push(FieldError::invalid_str(at.child(field), value, &why));
-        }
-    }
+    class_name(spec.storage_class_name.as_deref(), &at.child("storageClassName"), errors);
     if let Some(mode) = spec.volume_mode.as_deref() {
         one_of(mode, &["Block", "Filesystem"], &at.child("volumeMode"), errors);
+    }
+    sources(spec, at, errors);
+    let class = spec.volume_attributes_class_name.as_deref();
+    class_name(class, &at.child("volumeAttributesClassName"), errors);
+}
+
+fn class_name(name: Option<&str>, at: &Path, errors: &mut Vec<FieldError>) {
+    let Some(name) = name.filter(|n| !n.is_empty()) else { return };
+    if let Some(why) = name_error(NameRule::Subdomain, name) {
+        errors.push(FieldError::invalid_str(at, name, &why));
+    }
+}
+
+/// What the volume is filled from. Models `validateDataSource` and its kin.
+fn sources(spec: &PersistentVolumeClaimSpec, at: &Path, errors: &mut Vec<FieldError>) {
+    let (old, new) = (spec.data_source.as_ref(), spec.data_source_ref.as_ref());
+    let both = [
+        ("dataSource", old.map(|s| (&s.api_group, &s.kind, &s.name))),
+        ("dataSourceRef", new.map(|s| (&s.api_group, &s.kind, &s.name))),
+    ];
+    for (field, source) in both {
+        let Some((group, kind, name)) = source else { continue };
+        let at = at.child(field);
+        if name.is_empty() {
+            errors.push(FieldError::required(at.child("name"), ""));
+        }
+        if kind.is_empty() {
+            errors.push(FieldError::required(at.child("kind"), ""));
+        }
+        let group = group.as_deref().unwrap_or_default();
+        if group.is_empty() && kind != "PersistentVolumeClaim" {
+            let why = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+            errors.push(FieldError::invalid_str(at, kind, why));
+        }
+        if let Some(why) = name_error(NameRule::Subdomain, group).filter(|_| !group.is_empty()) {
+            errors.push(FieldError::invalid_str(at.child("apiGroup"), group, &why));
+        }
+    }
+    let (Some(old), Some(new)) = (old, new) else { return };
+    let shown = quoted(&at.child("dataSource").to_string());
+    if new.namespace.as_deref().is_some_and(|n| !n.is_empty()) {
+        let why = "may not be specified when dataSourceRef.namespace is specified";
+        errors.push(FieldError::invalid(at, shown, why));
+    } else if (&old.api_group, &old.kind, &old.name) != (&new.api_group, &new.kind, &new.name) {
+        errors.push(FieldError::invalid(at, shown, "must match dataSourceRef"));
     }
 }
 

@@ -63,6 +63,25 @@ impl Strategy for PodDisruptionBudgets {
         }
         errors
     }
+
+    fn validate_status(
+        &self,
+        new: &PodDisruptionBudget,
+        _: &PodDisruptionBudget,
+    ) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let Some(s) = &new.status else { return errors };
+        workload::status::counts(
+            &[
+                ("disruptionsAllowed", s.disruptions_allowed.map(i64::from)),
+                ("currentHealthy", s.current_healthy.map(i64::from)),
+                ("desiredHealthy", s.desired_healthy.map(i64::from)),
+                ("expectedPods", s.expected_pods.map(i64::from)),
+            ],
+            &mut errors,
+        );
+        errors
+    }
 }
 
 /// A spec as errors show it: with the names of Kubernetes' internal type, in its order.

@@ -15,6 +15,16 @@ use crate::api::{
     quota,
 };
 
+const SCOPES: &[&str] = &[
+    "BestEffort",
+    "CrossNamespacePodAffinity",
+    "NotBestEffort",
+    "NotTerminating",
+    "PriorityClass",
+    "Terminating",
+    "VolumeAttributesClass",
+];
+
 /// Rules of quotas.
 pub struct ResourceQuotas;
 
@@ -44,6 +54,7 @@ impl Strategy for ResourceQuotas {
             resources::value(name, amount, &at, &mut errors);
         }
         scopes(spec, &mut errors);
+        scope_selector(spec, &mut errors);
         errors
     }
 
@@ -85,31 +96,16 @@ fn quota_name(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
 }
 
 fn scopes(spec: &ResourceQuotaSpec, errors: &mut Vec<FieldError>) {
-    const KNOWN: &[&str] = &[
-        "BestEffort",
-        "CrossNamespacePodAffinity",
-        "NotBestEffort",
-        "NotTerminating",
-        "PriorityClass",
-        "Terminating",
-        "VolumeAttributesClass",
-    ];
     let scopes = spec.scopes.as_deref().unwrap_or_default();
     let shown = || crate::api::object::to_value(&scopes);
     let has = |name: &str| scopes.iter().any(|s| s == name);
     for scope in scopes {
-        if !KNOWN.contains(&scope.as_str()) {
+        if !SCOPES.contains(&scope.as_str()) {
             errors.push(FieldError::invalid("spec.scopes", shown(), "unsupported scope"));
             continue;
         }
         for name in spec.hard.iter().flatten().map(|(name, _)| name.as_str()) {
-            let compute = name != "pods" && quota::STANDARD.contains(&name);
-            let counts_pods = name == "pods" || name == "count/pods";
-            let usable = match scope.as_str() {
-                "BestEffort" => counts_pods,
-                _ => counts_pods || (compute && !name.starts_with("services")),
-            };
-            if !usable {
+            if !usable(scope, name) {
                 let why = "unsupported scope applied to resource";
                 errors.push(FieldError::invalid("spec.scopes", shown(), why));
             }
@@ -118,6 +114,69 @@ fn scopes(spec: &ResourceQuotaSpec, errors: &mut Vec<FieldError>) {
     for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
         if pair.iter().all(|scope| has(scope)) {
             errors.push(FieldError::invalid("spec.scopes", shown(), "conflicting scopes"));
+        }
+    }
+}
+
+/// Whether a scope says anything of what counts as a resource.
+fn usable(scope: &str, name: &str) -> bool {
+    let compute = name != "pods" && quota::STANDARD.contains(&name);
+    let counts_pods = name == "pods" || name == "count/pods";
+    match scope {
+        "BestEffort" => counts_pods,
+        _ => counts_pods || (compute && !name.starts_with("services")),
+    }
+}
+
+/// Models `validateScopedResourceSelectorRequirement`.
+fn scope_selector(spec: &ResourceQuotaSpec, errors: &mut Vec<FieldError>) {
+    let Some(selector) = &spec.scope_selector else { return };
+    let at = Path::new("spec.scopeSelector.matchExpressions");
+    let all = selector.match_expressions.as_deref().unwrap_or_default();
+    for wanted in all {
+        let (scope, operator) = (wanted.scope_name.as_str(), wanted.operator.as_str());
+        if !SCOPES.contains(&scope) {
+            let why = "unsupported scope";
+            errors.push(FieldError::invalid_str(at.child("scopeName"), scope, why));
+        }
+        for name in spec.hard.iter().flatten().map(|(name, _)| name.as_str()) {
+            if quota::STANDARD.contains(&name) && !usable(scope, name) {
+                let shown = crate::api::object::to_value(selector);
+                let why = "unsupported scope applied to resource";
+                errors.push(FieldError::invalid(at, shown, why));
+            }
+        }
+        if !matches!(scope, "PriorityClass" | "VolumeAttributesClass") && operator != "Exists" {
+            let why = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, \
+                       ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, \
+                       ResourceQuotaScopeNotBestEffort or \
+                       ResourceQuotaScopeCrossNamespacePodAffinity";
+            errors.push(FieldError::invalid_str(at.child("operator"), operator, why));
+        }
+        let values = wanted.values.as_deref().unwrap_or_default();
+        match operator {
+            "In" | "NotIn" if values.is_empty() => {
+                let why = "must be at least one value when `operator` is 'In' or 'NotIn' for scope \
+                           selector";
+                errors.push(FieldError::required(at.child("values"), why));
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let why = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope \
+                           selector";
+                let shown = crate::api::object::to_value(&values);
+                errors.push(FieldError::invalid(at.child("values"), shown, why));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            other => {
+                let why = "not a valid selector operator";
+                errors.push(FieldError::invalid_str(at.child("operator"), other, why));
+            }
+        }
+    }
+    for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
+        if pair.iter().all(|scope| all.iter().any(|w| w.scope_name == *scope)) {
+            let shown = crate::api::object::to_value(&spec.scopes);
+            errors.push(FieldError::invalid(at, shown, "conflicting scopes"));
         }
     }
 }

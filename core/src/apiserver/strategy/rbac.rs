@@ -6,8 +6,8 @@ use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 
-use super::{NameRule, Strategy, StrategyCx, metadata::name_error};
-use crate::api::{FieldError, Path};
+use super::{NameRule, Strategy, StrategyCx, metadata::name_error, pod::selectors};
+use crate::api::{FieldError, Path, object::to_value};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -40,7 +40,18 @@ impl Strategy for ClusterRoles {
     }
 
     fn validate(&self, _: &StrategyCx, role: &ClusterRole) -> Vec<FieldError> {
-        rules(role.rules.as_deref().unwrap_or_default(), false)
+        let mut errors = rules(role.rules.as_deref().unwrap_or_default(), false);
+        let Some(aggregated) = &role.aggregation_rule else { return errors };
+        let at = Path::new("aggregationRule.clusterRoleSelectors");
+        let all = aggregated.cluster_role_selectors.as_deref().unwrap_or_default();
+        if all.is_empty() {
+            let why = "at least one clusterRoleSelector required if aggregationRule is non-nil";
+            errors.push(FieldError::required(at, why));
+        }
+        for (i, selector) in all.iter().enumerate() {
+            selectors::check(selector, &at.index(i), &mut errors);
+        }
+        errors
     }
 }
 
@@ -55,13 +66,12 @@ fn rules(rules: &[PolicyRule], namespaced: bool) -> Vec<FieldError> {
             errors.push(FieldError::required(at.child("verbs"), why));
         }
         if !none(&rule.non_resource_urls) {
+            let shown = to_value(&rule.non_resource_urls);
             if namespaced {
-                let shown = format!("{:?}", rule.non_resource_urls.as_deref().unwrap_or_default());
                 let why = "namespaced rules cannot apply to non-resource URLs";
-                errors.push(FieldError::invalid(at.child("nonResourceURLs"), shown, why));
+                errors.push(FieldError::invalid(at.child("nonResourceURLs"), &shown, why));
             }
             if !(none(&rule.api_groups) && none(&rule.resources) && none(&rule.resource_names)) {
-                let shown = format!("{:?}", rule.non_resource_urls.as_deref().unwrap_or_default());
                 let why = "rules cannot apply to both regular resources and non-resource URLs";
                 errors.push(FieldError::invalid(at.child("nonResourceURLs"), shown, why));
             }
@@ -74,11 +84,6 @@ fn rules(rules: &[PolicyRule], namespaced: bool) -> Vec<FieldError> {
         if none(&rule.resources) {
             let why = "resource rules must supply at least one resource";
             errors.push(FieldError::required(at.child("resources"), why));
-        }
-        let several = rule.resources.as_ref().is_some_and(|list| list.len() > 1);
-        if !none(&rule.resource_names) && several {
-            let why = "resource names cannot apply to multiple resources";
-            errors.push(FieldError::required(at.child("resourceNames"), why));
         }
     }
     errors

@@ -4,7 +4,7 @@
 
 use k8s_openapi::{
     api::admissionregistration::v1::{
-        MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations,
+        MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations,
         ValidatingWebhookConfiguration, WebhookClientConfig,
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
@@ -12,8 +12,8 @@ use k8s_openapi::{
 
 use super::{
     Strategy, StrategyCx,
-    pod::{containers::one_of, defaults::text},
-    webhook,
+    pod::{containers::one_of, defaults::text, selectors},
+    policies, webhook,
 };
 use crate::api::{FieldError, Path};
 
@@ -55,6 +55,9 @@ struct Hook<'a> {
     again: Option<&'a str>,
     reviews: &'a [String],
     client: &'a WebhookClientConfig,
+    namespaces: Option<&'a LabelSelector>,
+    objects: Option<&'a LabelSelector>,
+    conditions: Option<&'a [MatchCondition]>,
 }
 
 macro_rules! hook_of {
@@ -69,6 +72,9 @@ macro_rules! hook_of {
             again: $again($h),
             reviews: &$h.admission_review_versions,
             client: &$h.client_config,
+            namespaces: $h.namespace_selector.as_ref(),
+            objects: $h.object_selector.as_ref(),
+            conditions: $h.match_conditions.as_deref(),
         }
     };
 }
@@ -152,16 +158,29 @@ fn check_hook(hook: &Hook, at: &Path, errors: &mut Vec<FieldError>) {
             one_of(value, known, &at.child(field), errors);
         }
     }
-    one_of(hook.side_effects, &["None", "NoneOnDryRun"], &at.child("sideEffects"), errors);
+    let classes = &["None", "NoneOnDryRun"];
+    if hook.side_effects.is_empty() {
+        let why = "must specify one of None, NoneOnDryRun";
+        errors.push(FieldError::required(at.child("sideEffects"), why));
+    }
+    if !classes.contains(&hook.side_effects) {
+        let at = at.child("sideEffects");
+        errors.push(FieldError::not_supported(at, hook.side_effects, classes));
+    }
     if let Some(seconds) = hook.timeout.filter(|n| !(1..=LONGEST).contains(n)) {
         let why = format!("the timeout value must be between 1 and {LONGEST} seconds");
         errors.push(FieldError::invalid(at.child("timeoutSeconds"), seconds, &why));
     }
+    for (field, selector) in
+        [("namespaceSelector", hook.namespaces), ("objectSelector", hook.objects)]
+    {
+        if let Some(selector) = selector {
+            selectors::check(selector, &at.child(field), errors);
+        }
+    }
     if let Some(again) = hook.again {
         one_of(again, &["IfNeeded", "Never"], &at.child("reinvocationPolicy"), errors);
     }
-    let reviews_at = at.child("admissionReviewVersions");
-    webhook::check_review_versions(hook.reviews, &["v1", "v1beta1"], &reviews_at, errors);
     let client_at = at.child("clientConfig");
     match (&hook.client.url, &hook.client.service) {
         (Some(url), None) => webhook::check_url(url, &client_at.child("url"), errors),
@@ -175,6 +194,9 @@ fn check_hook(hook: &Hook, at: &Path, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::required(client_at, why));
         }
     }
+    policies::conditions(hook.conditions, &at.child("matchConditions"), errors);
+    let reviews_at = at.child("admissionReviewVersions");
+    webhook::check_review_versions(hook.reviews, &["v1", "v1beta1"], &reviews_at, errors);
 }
 
 /// A name with at least three parts. Models `IsFullyQualifiedName`.

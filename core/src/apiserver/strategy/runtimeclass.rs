@@ -2,7 +2,12 @@
 
 use k8s_openapi::api::node::v1::RuntimeClass;
 
-use super::{NameRule, Strategy, StrategyCx, metadata::name_error, qualified_name_error};
+use super::{
+    NameRule, Strategy, StrategyCx,
+    metadata::name_error,
+    pod::{self, placement},
+    qualified_name_error,
+};
 use crate::api::{FieldError, Path, object::to_value};
 
 /// See the module.
@@ -26,6 +31,9 @@ impl Strategy for RuntimeClasses {
                 errors.push(FieldError::invalid_str(at, key, &why));
             }
         }
+        let at = Path::new("scheduling.tolerations");
+        let tolerations = scheduling.and_then(|s| s.tolerations.as_deref()).unwrap_or_default();
+        placement::tolerations(tolerations, &at, &mut errors);
         let fixed = class.overhead.as_ref().and_then(|o| o.pod_fixed.as_ref());
         let (overhead, at) = (Path::new("overhead"), "podFixed");
         for (name, amount) in fixed.into_iter().flatten() {
@@ -36,6 +44,12 @@ impl Strategy for RuntimeClasses {
             }
         }
         errors
+    }
+
+    fn warnings(&self, class: &RuntimeClass, _: Option<&RuntimeClass>) -> Vec<String> {
+        let selector = class.scheduling.as_ref().and_then(|s| s.node_selector.as_ref());
+        let keys = selector.into_iter().flatten().filter_map(|(key, _)| pod::old_label(key));
+        keys.map(|why| format!("scheduling.nodeSelector: {why}")).collect()
     }
 
     fn validate_update(

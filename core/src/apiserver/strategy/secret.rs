@@ -3,15 +3,26 @@
 //! Models `ValidateSecret`, `ValidateSecretUpdate` and the conversion of `stringData`.
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
+use serde_json::Value;
 
 use super::{
     Strategy, StrategyCx,
     configmap::{MAX_SIZE, check_key},
     pod::defaults::text,
 };
-use crate::api::{FieldError, meta};
+use crate::api::{FieldError, json, meta};
 
 const FIXED: &str = "field is immutable when `immutable` is set";
+
+/// What Go's decoder calls a value.
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        _ => "bool",
+    }
+}
 
 /// See the module.
 pub struct Secrets;
@@ -60,14 +71,23 @@ impl Strategy for Secrets {
         for key in wanted.iter().filter(|key| !has(key)) {
             errors.push(FieldError::required(format!("data[{key}]"), ""));
         }
-        if secret.type_.as_deref() == Some("kubernetes.io/dockerconfigjson") {
-            let value = secret.data.as_ref().and_then(|d| d.get(".dockerconfigjson"));
-            let parsed = value.map(|v| serde_json::from_slice::<serde_json::Value>(&v.0));
-            if let Some(Err(error)) = parsed {
-                let why = error.to_string();
-                let field = "data[.dockerconfigjson]";
-                errors.push(FieldError::invalid_str(field, "<secret contents redacted>", &why));
-            }
+        for (kind, key) in [
+            ("kubernetes.io/dockercfg", ".dockercfg"),
+            ("kubernetes.io/dockerconfigjson", ".dockerconfigjson"),
+        ] {
+            let value = secret.data.as_ref().and_then(|d| d.get(key));
+            let value = value.filter(|_| secret.type_.as_deref() == Some(kind));
+            let parsed = value.map(|v| json::parse(&v.0));
+            let why = match parsed {
+                Some(Ok(Value::Object(_)) | Ok(Value::Null)) | None => continue,
+                Some(Err(why)) => why,
+                Some(Ok(other)) => format!(
+                    "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                    go_type(&other)
+                ),
+            };
+            let at = format!("data[{key}]");
+            errors.push(FieldError::invalid_str(at, "<secret contents redacted>", &why));
         }
         errors
     }

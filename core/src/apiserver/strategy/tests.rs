@@ -22,6 +22,7 @@ pub fn api() -> (ApiServer, RequestCx) {
     (api, cx)
 }
 
+/// Makes an object of a kind in the namespace `default`.
 pub fn create(api: &ApiServer, cx: &RequestCx, kind: KindId, yaml: &str) -> Result<ObjRef, Status> {
     let value: Value = serde_yaml::from_str(yaml).unwrap();
     let object = api.decode_checked(cx, kind, value, FieldValidation::Strict)?;

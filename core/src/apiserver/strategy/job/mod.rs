@@ -294,11 +294,7 @@ pub fn check(spec: &JobSpec, at: &Path, errors: &mut Vec<FieldError>) {
 const MANAGER_LENGTH: usize = 63;
 
 fn managed_by(name: &str, at: &Path, errors: &mut Vec<FieldError>) {
-    if name.is_empty() {
-        errors.push(FieldError::required(at, ""));
-    } else if let Some(why) = metadata::domain_prefixed_path(name) {
-        errors.push(FieldError::invalid_str(at, name, &why));
-    }
+    metadata::domain_prefixed_path(name, at, errors);
     if name.len() > MANAGER_LENGTH {
         errors.push(FieldError::too_long(at, MANAGER_LENGTH));
     }

@@ -50,6 +50,7 @@ pub fn validate(pod: &Pod, old: &dyn Object) -> Vec<FieldError> {
             super::containers::dns_label(name, &at.child("name"), &mut errors);
         }
         if !name.is_empty() && !seen.insert(name) {
+            let name = crate::api::gofmt::quote(name);
             errors.push(FieldError::duplicate(at.child("name"), name));
         }
         if container.image.as_deref().is_none_or(str::is_empty) {

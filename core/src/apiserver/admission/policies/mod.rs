@@ -1,18 +1,23 @@
-//! ValidatingAdmissionPolicy: expressions that users write decide what is let in.
+//! Admission policies: expressions that users write change what comes in ([`mutating`]) and decide
+//! what is let in ([`validating`]). Here is what both have: which writes a policy looks at, with which
+//! parameters, and what its expressions may speak of.
 //!
-//! Looked at before anything is stored and before a deletion begins. `authorizer` is not offered to
-//! expressions, and audit annotations go nowhere (there is no audit log).
+//! `authorizer` is not offered to expressions, and audit annotations go nowhere (there is no audit
+//! log).
 //!
-//! Models `apiserver/pkg/admission/plugin/policy/validating`.
+//! Models `apiserver/pkg/admission/plugin/policy/{generic,matching}`.
 
-use std::{collections::BTreeMap, rc::Rc};
+pub mod mutating;
+#[cfg(test)]
+mod tests;
+pub mod validating;
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::{
         admissionregistration::v1::{
-            MatchResources, NamedRuleWithOperations, ParamRef, ValidatingAdmissionPolicy,
-            ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec,
-            ValidatingAdmissionPolicySpec, Validation,
+            MatchCondition, MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, Variable,
         },
         core::v1::Namespace,
     },
@@ -22,15 +27,23 @@ use serde_json::{Value, json};
 
 use super::Attributes;
 use crate::api::{
-    FieldError, Object, Status, Typed,
+    Object, Typed,
     cel::{Program, Val},
-    object::downcast_rc,
     selector::Selector,
 };
 
 /// What expressions may speak of.
-const NAMES: &[&str] =
-    &["object", "oldObject", "request", "params", "namespaceObject", "variables"];
+pub const NAMES: &[&str] = &[
+    "object",
+    "oldObject",
+    "request",
+    "params",
+    "namespaceObject",
+    "variables",
+    // Types that only mutating policies make.
+    "JSONPatch",
+    "Object",
+];
 
 /// Kinds that no policy looks at, so that a bad one can be mended.
 const OWN_GROUP: &str = "admissionregistration.k8s.io";
@@ -45,140 +58,30 @@ struct Write<'a> {
     old: Option<&'a dyn Object>,
 }
 
-/// Looks at a create or an update. Errors: Invalid, or what the policy says.
-pub fn commit(attributes: &Attributes, object: &dyn Object) -> Result<(), Status> {
-    let operation = if attributes.old.is_some() { "UPDATE" } else { "CREATE" };
-    check(&Write { attributes, operation, new: Some(object), old: attributes.old })
-}
-
-/// Looks at a deletion.
-pub fn delete(attributes: &Attributes, object: &dyn Object) -> Result<(), Status> {
-    check(&Write { attributes, operation: "DELETE", new: None, old: Some(object) })
-}
-
-fn check(write: &Write) -> Result<(), Status> {
-    let api = write.attributes.api;
-    let store = api.store();
-    let bindings = match store.count(ValidatingAdmissionPolicyBinding::ID) {
-        0 => return Ok(()),
-        _ if write.attributes.kind.group == OWN_GROUP => return Ok(()),
-        _ => store.list(ValidatingAdmissionPolicyBinding::ID, None),
-    };
-    let base = write.variables();
-    for binding in &bindings {
-        let Some(typed) = binding.downcast::<ValidatingAdmissionPolicyBinding>() else { continue };
-        let spec = &typed.spec;
-        let policy = store.get(ValidatingAdmissionPolicy::ID, "", &spec.policy_name);
-        let policy = policy.as_ref().and_then(downcast_rc::<ValidatingAdmissionPolicy>);
-        let Some(rules) = policy.as_ref().and_then(|p| p.spec.as_ref()) else { continue };
-        let constraints = rules.match_constraints.as_ref();
-        let own = spec.match_resources.as_ref();
-        if !constraints.is_some_and(|m| write.matches(m)) || !own.is_none_or(|m| write.matches(m)) {
-            continue;
-        }
-        let denied = match params(write, rules, spec) {
-            Ok(all) => all.iter().try_for_each(|params| {
-                let mut variables = base.clone();
-                variables.insert("params".into(), params.clone());
-                evaluate(rules, variables)
-            }),
-            Err(why) => {
-                // Whatever the binding wants to be done.
-                let why = format!("failed to configure binding: {why}");
-                let failed = fails(rules, why).map_err(|(why, _)| why);
-                failed.map_err(|why| refusal(write, (binding.name(), spec), (why, None)))?;
-                continue;
-            }
-        };
-        if let Err((message, reason)) = denied {
-            react(write, (binding.name(), spec), (message, reason))?;
+/// Whether a policy's conditions hold; why that can't be told.
+fn conditions_hold(
+    conditions: Option<&[MatchCondition]>,
+    variables: &Variables,
+) -> Result<bool, String> {
+    for condition in conditions.unwrap_or_default() {
+        match run(&condition.expression, variables)? {
+            Val::Bool(true) => {}
+            _ => return Ok(false),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// What was decided against a write: why, and the reason that the answer gives.
-type Denied = (String, Option<String>);
-
-/// An expression could not be worked out.
-fn fails(rules: &ValidatingAdmissionPolicySpec, why: String) -> Result<(), Denied> {
-    match rules.failure_policy.as_deref() {
-        Some("Ignore") => Ok(()),
-        _ => Err((why, None)),
-    }
-}
-
-/// Does what the binding wants to be done.
-fn react(
-    write: &Write,
-    (binding, spec): (&str, &ValidatingAdmissionPolicyBindingSpec),
-    (message, reason): Denied,
-) -> Result<(), Status> {
-    let policy = &spec.policy_name;
-    let wants = |action: &str| spec.validation_actions.iter().any(|own| own == action);
-    if wants("Warn") {
-        write.attributes.request.warn(format!(
-            "Validation failed for ValidatingAdmissionPolicy '{policy}' with binding '{binding}': \
-             {message}"
-        ));
-    }
-    match wants("Deny") {
-        true => Err(refusal(write, (binding, spec), (message, reason))),
-        false => Ok(()),
-    }
-}
-
-/// What the client is answered.
-fn refusal(
-    write: &Write,
-    (binding, spec): (&str, &ValidatingAdmissionPolicyBindingSpec),
-    (message, reason): Denied,
-) -> Status {
-    let policy = &spec.policy_name;
-    let text = format!(
-        "ValidatingAdmissionPolicy '{policy}' with binding '{binding}' denied request: {message}"
-    );
-    let name = write.new.or(write.old).map(|o| o.name()).unwrap_or_default();
-    let mut status = Status::forbidden(write.attributes.kind, name, &text);
-    (status.reason, status.code) = match reason.as_deref() {
-        Some("Forbidden") => ("Forbidden", 403),
-        Some("Unauthorized") => ("Unauthorized", 401),
-        Some("RequestEntityTooLarge") => ("RequestEntityTooLarge", 413),
-        _ => ("Invalid", 422),
-    };
-    status.causes = vec![FieldError::cause("", &text)];
-    status
-}
-
-/// Works a policy's expressions out.
-fn evaluate(rules: &ValidatingAdmissionPolicySpec, mut variables: Variables) -> Result<(), Denied> {
-    variables.insert("variables".into(), Val::Map(Rc::from([])));
-    for condition in rules.match_conditions.iter().flatten() {
-        match run(&condition.expression, &variables) {
-            Ok(Val::Bool(true)) => {}
-            Ok(_) => return Ok(()),
-            Err(why) => return fails(rules, why),
-        }
-    }
+/// Works out a policy's variables, in order.
+fn add_variables(all: Option<&[Variable]>, variables: &mut Variables) {
     let mut known: Vec<(Val, Val)> = Vec::new();
-    for variable in rules.variables.iter().flatten() {
+    for variable in all.unwrap_or_default() {
         // One that fails is missing where it is asked for.
-        if let Ok(value) = run(&variable.expression, &variables) {
+        if let Ok(value) = run(&variable.expression, variables) {
             known.push((variable.name.as_str().into(), value));
             variables.insert("variables".into(), Val::Map(known.clone().into()));
         }
     }
-    for validation in rules.validations.iter().flatten() {
-        match run(&validation.expression, &variables) {
-            Ok(Val::Bool(true)) => {}
-            Ok(_) => return Err((message(validation, &variables), validation.reason.clone())),
-            Err(why) => {
-                let own = validation.expression.trim();
-                fails(rules, format!("expression '{own}' resulted in error: {why}"))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn run(expression: &str, variables: &Variables) -> Result<Val, String> {
@@ -186,26 +89,13 @@ fn run(expression: &str, variables: &Variables) -> Result<Val, String> {
     program.map_err(|why| format!("compilation error: {why}"))?.run(variables)
 }
 
-fn message(validation: &Validation, variables: &Variables) -> String {
-    let made = validation.message_expression.as_deref().and_then(|e| run(e, variables).ok());
-    if let Some(Val::Str(text)) = made {
-        if !text.trim().is_empty() && !text.contains('\n') {
-            return text.trim().to_owned();
-        }
-    }
-    match validation.message.as_deref().map(str::trim) {
-        Some(message) if !message.is_empty() => message.to_owned(),
-        _ => format!("failed expression: {}", validation.expression.trim()),
-    }
-}
-
 /// The objects that a binding gives to a policy; `null` where it takes none.
 fn params(
     write: &Write,
-    rules: &ValidatingAdmissionPolicySpec,
-    spec: &ValidatingAdmissionPolicyBindingSpec,
+    kind: Option<&ParamKind>,
+    wanted: Option<&ParamRef>,
 ) -> Result<Vec<Val>, String> {
-    let (Some(kind), Some(wanted)) = (&rules.param_kind, &spec.param_ref) else {
+    let (Some(kind), Some(wanted)) = (kind, wanted) else {
         return Ok(vec![Val::Null]);
     };
     let api = write.attributes.api;
