@@ -288,6 +288,7 @@ impl Player {
                 step(4, "Open it", "Let minikube tell you the address.", "minikube service hello-node", "Nobody has asked the service yet.", ""),
             ],
             current: at,
+            setup: Vec::new(),
         };
         self.page.receive(Output::Lesson(Box::new(view)));
     }
