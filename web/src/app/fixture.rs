@@ -470,6 +470,14 @@ impl Engine for Player {
                 self.current.set(step);
                 self.lesson();
             }
+            Input::Why { request, .. } => {
+                let answer = Err("nothing is remembered here".to_owned());
+                self.page.receive(Output::Why { request, answer });
+            }
+            Input::Trace { request, .. } => {
+                let answer = Err("nothing is remembered here".to_owned());
+                self.page.receive(Output::Trace { request, answer });
+            }
             Input::Detail { request, object, what } => {
                 let text = match what {
                     DetailKind::Describe => format!(

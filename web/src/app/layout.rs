@@ -248,7 +248,7 @@ fn PlaceTabs() -> Html {
                 <p class="presented"><b>{ format!("{}. {}", view.current + 1, step.title) }</b>
                     if step.done { <span class="is-good">{ super::dom::icon("tick") }{ "done" }</span> }
                     else if ui.presenter && !step.command.is_empty() { <span class="muted">{ "Page Down types " }</span><code>{ &step.command }</code> }
-                    else if !ui.presenter { <span class="muted">{ &step.missing }</span> }
+                    else if !ui.presenter { <span class="muted">{ super::lesson::markdown::inline(&step.missing) }</span> }
                 </p>
             }
         </nav>

@@ -11,6 +11,7 @@ use sandbar_core::session::protocol::{Input, Output};
 
 use super::browser::state::Browser;
 use super::clock::Clock;
+use super::cluster::answers::Answer;
 use super::cluster::detail::Detail;
 use super::cluster::store::Store;
 use super::editor::Editor;
@@ -135,9 +136,15 @@ impl Page {
             Output::Files { .. } => {}
             Output::View(changes) => self.view_changed(changes),
             Output::Lesson(view) => self.lesson_changed(*view),
-            Output::Detail { request, text } => self.detail_answer(request, text),
-            // The drawer shows these as text; nothing asks for them as data yet.
-            Output::Why { .. } | Output::Trace { .. } => {}
+            Output::Detail { request, text } => {
+                self.detail_answer(request, text.map(|t| Answer::Text(t.into())));
+            }
+            Output::Why { request, answer } => {
+                self.detail_answer(request, answer.map(|a| Answer::Why(Rc::from(a))));
+            }
+            Output::Trace { request, answer } => {
+                self.detail_answer(request, answer.map(|a| Answer::Trace(Rc::from(a))));
+            }
             Output::Notice { text } => self.notice(text),
         }
     }

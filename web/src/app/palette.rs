@@ -40,7 +40,9 @@ fn finds(page: &Page, query: &str) -> Vec<Find> {
     let mut found: Vec<(usize, Find)> = Vec::new();
     let mut offer = |weight: usize, find: Find| {
         if let Some(rank) = rank(&words, &format!("{} {}", find.title, find.beside)) {
-            found.push((weight + rank, find));
+            // A name typed in full is what is meant, not what begins with it.
+            let whole = find.title.eq_ignore_ascii_case(query.trim());
+            found.push((if whole { 0 } else { 1 + weight + rank }, find));
         }
     };
     for c in COMMANDS {

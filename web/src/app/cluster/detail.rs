@@ -4,6 +4,7 @@
 use sandbar_core::session::protocol::{DetailKind, Input, ObjectRef};
 use yew::prelude::*;
 
+use super::answers::{self, Answer};
 use super::faults::FaultMenu;
 use super::status::{of_node, of_pod, shape};
 use crate::app::dom::{self, icon};
@@ -22,7 +23,7 @@ pub struct Detail {
     pub kind: DetailKind,
     request: u64,
     /// The answer, once it is there.
-    text: Option<Result<String, String>>,
+    answer: Option<Result<Answer, String>>,
     waiting: bool,
     asked: f64,
 }
@@ -51,7 +52,7 @@ impl Page {
         &self,
         object: ObjectRef,
         kind: DetailKind,
-        text: Option<Result<String, String>>,
+        answer: Option<Result<Answer, String>>,
     ) {
         let request = self.request();
         let asked = dom::now();
@@ -59,18 +60,22 @@ impl Page {
             object: object.clone(),
             kind,
             request,
-            text,
+            answer,
             waiting: true,
             asked,
         }));
-        self.send(Input::Detail { request, object, what: kind });
+        self.send(match kind {
+            DetailKind::Why => Input::Why { request, object },
+            DetailKind::Trace => Input::Trace { request, object, depth: None, all: false },
+            what => Input::Detail { request, object, what },
+        });
         self.touch(Topic::Detail);
     }
 
     /// The engine answers.
-    pub fn detail_answer(&self, request: u64, text: Result<String, String>) {
+    pub fn detail_answer(&self, request: u64, answer: Result<Answer, String>) {
         if let Some(detail) = self.detail.borrow_mut().as_mut().filter(|d| d.request == request) {
-            detail.text = Some(text);
+            detail.answer = Some(answer);
             detail.waiting = false;
         }
         self.touch(Topic::Detail);
@@ -90,7 +95,7 @@ impl Page {
         gloo::timers::callback::Timeout::new(wait, move || {
             let now = page.detail.borrow().clone();
             if let Some(now) = now.filter(|n| n.request == detail.request) {
-                page.ask_detail(now.object, now.kind, now.text);
+                page.ask_detail(now.object, now.kind, now.answer);
             }
         })
         .forget();
@@ -194,18 +199,10 @@ pub fn Drawer() -> Html {
 }
 
 fn answer(detail: &Detail) -> Html {
-    match &detail.text {
+    match &detail.answer {
         None => html! { <div class="drawer-text" aria-busy="true"/> },
         Some(Err(why)) => html! { <div class="drawer-text"><p class="none">{ why }</p></div> },
-        Some(Ok(text)) if text.trim().is_empty() => {
-            let words = if detail.kind == DetailKind::Logs {
-                "It has written nothing to its log yet."
-            } else {
-                "Nothing here."
-            };
-            html! { <div class="drawer-text"><p class="none">{ words }</p></div> }
-        }
-        Some(Ok(text)) => html! { <pre class="drawer-text" tabindex="0">{ text }</pre> },
+        Some(Ok(answer)) => answers::draw(detail.kind, answer),
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`store`] keeps what the engine said; each section draws its part of it; [`detail`] is the drawer that
 //! opens on a click. Nothing here asks the cluster anything except through `Input::Detail`.
 
+pub mod answers;
 mod cells;
 pub mod detail;
 pub mod events;
