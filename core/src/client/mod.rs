@@ -86,7 +86,7 @@ impl Client {
         };
         let mut cx = RequestCx::new(user.authenticated(), name).trusted();
         cx.actor = match name.split_once(':') {
-            Some((_, node)) => format!("kubelet {node}").into(),
+            Some((_, node)) => format!("kubelet on {node}").into(),
             None => name.into(),
         };
         Client { api: api.clone(), cx, tap: None }

@@ -214,7 +214,12 @@ impl Tree<'_> {
                 if let Some(code) = c.exit_code {
                     what.push_str(&format!(" with code {code}"));
                 }
-                ("container", what, c.machine.clone(), 0)
+                // Only a kubelet has pods' containers made and removed; they end by themselves.
+                let by = match c.exit_code {
+                    Some(_) => format!("on {}", c.machine),
+                    None => format!("kubelet on {}", c.machine),
+                };
+                ("container", what, by, 0)
             }
         };
         Step { at_ms, sort: sort.into(), what, by, revision, then: Vec::new() }

@@ -124,6 +124,13 @@ fn answer(cx: &Cx, args: &[String]) -> Result<String, Error> {
 
 /// The one object that is meant.
 fn object(conn: &Conn, parsed: &Parsed) -> Result<(Rc<Kind>, String, String), Error> {
+    if parsed.args.is_empty() {
+        let path = &parsed.path;
+        return Err(Error::plain(format!(
+            "{path} needs to be told of which object: {path} TYPE/NAME or {path} TYPE NAME\n\
+             See '{path} --help' for examples."
+        )));
+    }
     match resources::select(conn, &parsed.args, &Query::default())? {
         Selected::Items(items) => match items.as_slice() {
             [one] => Ok((one.kind.clone(), one.namespace.clone(), one.name.clone())),
