@@ -1,12 +1,17 @@
 //! Flags that every verb takes and that say something about kubectl itself.
 
+use std::{future::Future, time::Duration};
+
 use super::{
     Cx, Error,
     flags::Parsed,
     kubeconfig::{self, Files},
     logging,
 };
-use crate::api::duration;
+use crate::{
+    api::{duration, gofmt::quote},
+    sim::{Either, race},
+};
 
 /// What `--profile` knows.
 const PROFILES: &[&str] = &["cpu", "heap", "goroutine", "threadcreate", "block", "mutex", "trace"];
@@ -15,6 +20,7 @@ const PROFILES: &[&str] = &["cpu", "heap", "goroutine", "threadcreate", "block",
 /// does not have what is asked for.
 pub async fn check(cx: &Cx, p: &Parsed) -> Result<(), Error> {
     timeout(p)?;
+    modules(p)?;
     match p.str("profile") {
         // `debug` has a flag of this name for itself.
         "" | "none" => {}
@@ -31,6 +37,11 @@ pub async fn check(cx: &Cx, p: &Parsed) -> Result<(), Error> {
     }
     if !p.str("proxy-url").is_empty() {
         return Err(Error::plain("proxies (--proxy-url) are not simulated in this sandbox"));
+    }
+    if !p.str("tls-server-name").is_empty() {
+        return Err(Error::plain(
+            "names in servers' certificates (--tls-server-name) are not simulated in this sandbox",
+        ));
     }
     let authority = p.str("certificate-authority");
     if !authority.is_empty() && !cx.proc.exists(authority) {
@@ -61,8 +72,10 @@ pub async fn check(cx: &Cx, p: &Parsed) -> Result<(), Error> {
 /// `--request-timeout` in nanoseconds; 0: none. Errors as `clientcmd.ParseTimeout` words them.
 pub fn timeout(p: &Parsed) -> Result<i64, Error> {
     let text = p.str("request-timeout");
-    if let Ok(seconds) = text.parse::<i64>() {
-        return Ok(seconds.saturating_mul(1_000_000_000));
+    match text.parse::<i64>() {
+        _ if text.is_empty() => return Ok(0),
+        Ok(seconds) if seconds >= 0 => return Ok(seconds.saturating_mul(1_000_000_000)),
+        _ => {}
     }
     duration::parse_go(text).map_err(|_| {
         Error::plain(
@@ -70,6 +83,46 @@ pub fn timeout(p: &Parsed) -> Result<i64, Error> {
              followed by a corresponding time unit (e.g. 1s | 2m | 3h)",
         )
     })
+}
+
+/// Does something that one answer of the server may take long for. `None`: it took longer than
+/// `--request-timeout` allows.
+pub async fn within<T>(
+    cx: &Cx,
+    p: &Parsed,
+    work: impl Future<Output = T>,
+) -> Result<Option<T>, Error> {
+    let nanos = timeout(p)?;
+    if nanos <= 0 {
+        return Ok(Some(work.await));
+    }
+    match race(work, cx.proc.sleep(Duration::from_nanos(nanos.unsigned_abs()))).await {
+        Either::Left(done) => Ok(Some(done)),
+        Either::Right(()) => Ok(None),
+    }
+}
+
+/// `--vmodule`: what klog makes of it, and that it does nothing here.
+fn modules(p: &Parsed) -> Result<(), Error> {
+    let text = p.str("vmodule");
+    let fits = |part: &str| match part.split_once('=') {
+        Some((file, level)) => !file.is_empty() && level.parse::<i32>().is_ok(),
+        None => part.is_empty(),
+    };
+    if !text.split(',').all(fits) {
+        let text = quote(text);
+        return Err(Error::plain(format!(
+            "invalid argument {text} for \"--vmodule\" flag: syntax error: expect comma-separated \
+             list of filename=N\nSee '{} --help' for usage.",
+            p.path
+        )));
+    }
+    if !text.is_empty() {
+        return Err(Error::plain(
+            "levels of single files (--vmodule) are not simulated in this sandbox; -v is",
+        ));
+    }
+    Ok(())
 }
 
 fn versions_differ() -> String {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Error, flags::Parsed};
+use super::{Error, credentials, flags::Parsed};
 use crate::{
-    api::{base64, yaml},
+    api::yaml,
     client::{Credentials, Impersonation},
     machine::Proc,
 };
@@ -373,11 +373,11 @@ pub fn target(proc: &Proc, parsed: &Parsed) -> Result<Target, Error> {
     if !server.contains("://") {
         server = format!("http://{server}");
     }
-    let mut shown = credentials(proc, &config, &user, parsed)?;
+    let mut shown = credentials::shown(proc, &config, &user, parsed)?;
     if let Some(inside) = &inside {
         shown.token = shown.token.or_else(|| Some(inside.token.clone()));
     }
-    let wanted = impersonation(&config, &user, parsed)?;
+    let wanted = credentials::wanted(&config, &user, parsed)?;
     let given = parsed.str("namespace");
     let namespace = match (given, config.field(CONTEXTS, name, "namespace")) {
         ("", "") => inside.as_ref().map_or("default", |i| &i.namespace),
@@ -417,101 +417,4 @@ fn in_cluster(proc: &Proc, config: &Config, parsed: &Parsed) -> Option<Inside> {
         token: token.trim().to_string(),
         namespace: namespace.to_string(),
     })
-}
-
-/// What the flags, or else the kubeconfig's user, has to show.
-fn credentials(
-    proc: &Proc,
-    config: &Config,
-    user: &str,
-    parsed: &Parsed,
-) -> Result<Credentials, Error> {
-    let field = |flag: &str, field: &str| {
-        let given = parsed.str(flag);
-        if given.is_empty() { config.field(USERS, user, field) } else { given }.to_owned()
-    };
-    for (field, what) in [("exec", "programs"), ("auth-provider", "providers")] {
-        if config.sections[USERS].get(user).is_some_and(|user| user.get(field).is_some()) {
-            return Err(Error::plain(format!(
-                "{what} that show who somebody is (user {user}) are not simulated in this sandbox"
-            )));
-        }
-    }
-    let mut errors = Vec::new();
-    let mut read = |what: &str, path: &str| match proc.read_text(path) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let error = error.to_string().to_lowercase();
-            errors.push(format!(
-                "unable to read {what} {path} for {user} due to open {path}: {error}"
-            ));
-            None
-        }
-    };
-    let mut shown = Credentials::default();
-    let data = |name: &str| {
-        let text = base64::decode(config.field(USERS, user, name))?;
-        Some(String::from_utf8_lossy(&text).into_owned()).filter(|t| !t.is_empty())
-    };
-    let path = field("client-certificate", "client-certificate");
-    if parsed.str("client-certificate").is_empty() {
-        shown.certificate = data("client-certificate-data");
-    }
-    if shown.certificate.is_none() && !path.is_empty() {
-        shown.certificate = read("client-cert", &path);
-    }
-    let key = field("client-key", "client-key");
-    if data("client-key-data").is_none() && !key.is_empty() {
-        read("client-key", &key);
-    }
-    let token = field("token", "token");
-    let file = config.field(USERS, user, "tokenFile");
-    if !token.is_empty() {
-        shown.token = Some(token);
-    } else if !file.is_empty() {
-        shown.token = read("token file", file);
-    }
-    if errors.is_empty() { Ok(shown) } else { Err(Error::Config(errors)) }
-}
-
-/// As whom the flags, or else the kubeconfig's user, want to act.
-fn impersonation(config: &Config, user: &str, parsed: &Parsed) -> Result<Impersonation, Error> {
-    let of_user = |name: &str| config.sections[USERS].get(user).and_then(|u| u.get(name));
-    let texts = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from).collect()
-    };
-    if !parsed.str("as").is_empty() || !parsed.list("as-group").is_empty() {
-        let mut extra = BTreeMap::new();
-        for pair in parsed.list("as-user-extra") {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            extra.entry(key.to_owned()).or_insert_with(Vec::new).push(value.to_owned());
-        }
-        let wanted = Impersonation {
-            user: parsed.str("as").to_owned(),
-            uid: parsed.str("as-uid").to_owned(),
-            groups: parsed.list("as-group").to_vec(),
-            extra,
-        };
-        return complete(wanted, user);
-    }
-    let wanted = Impersonation {
-        user: config.field(USERS, user, "as").to_owned(),
-        uid: config.field(USERS, user, "as-uid").to_owned(),
-        groups: of_user("as-groups").map(texts).unwrap_or_default(),
-        extra: of_user("as-user-extra")
-            .and_then(Value::as_object)
-            .map(|map| map.iter().map(|(k, v)| (k.clone(), texts(v))).collect())
-            .unwrap_or_default(),
-    };
-    complete(wanted, user)
-}
-
-/// Groups and the like mean nothing without a name.
-fn complete(wanted: Impersonation, user: &str) -> Result<Impersonation, Error> {
-    if wanted.user.is_empty() && !wanted.is_empty() {
-        return Err(Error::plain(format!(
-            "requesting uid, groups or user-extra for {user} without impersonating a user"
-        )));
-    }
-    Ok(wanted)
 }

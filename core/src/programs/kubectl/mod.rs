@@ -8,6 +8,7 @@
 //! Invariant: nothing here knows a cluster's insides; everything goes through [`crate::client`].
 
 pub mod complete;
+mod credentials;
 pub mod cx;
 pub mod describe;
 pub mod discovery;

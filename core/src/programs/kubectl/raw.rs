@@ -1,6 +1,6 @@
 //! `--raw`: requests to paths of the API, as they are.
 
-use super::{Conn, Cx, Error, flags::Parsed};
+use super::{Conn, Cx, Error, flags::Parsed, global};
 use crate::{
     api::{Status, gofmt::quote},
     client::{
@@ -30,17 +30,18 @@ pub async fn run(cx: &Cx, conn: &Conn, p: &Parsed, method: &str) -> Result<(), E
             return Err(Error::plain(format!("--raw and --{flag} are mutually exclusive")));
         }
     }
-    send(cx, conn, method, p.str("raw"), body).await
+    send(cx, conn, p, method, body).await
 }
 
 /// Sends a request and prints what is answered, as it comes. Errors: the server's refusal.
 pub async fn send(
     cx: &Cx,
     conn: &Conn,
+    p: &Parsed,
     method: &str,
-    uri: &str,
     body: Vec<u8>,
 ) -> Result<(), Error> {
+    let uri = p.str("raw");
     if !uri.starts_with('/') {
         let uri = quote(uri);
         return Err(Error::plain(format!(
@@ -69,7 +70,14 @@ pub async fn send(
     conn.client.serve(&request, move |response| {
         to.send(response);
     });
-    let Some(response) = from.recv().await else {
+    let Some(answered) = global::within(cx, p, from.recv()).await? else {
+        return Err(Error::Bare(
+            "Unable to connect to the server: context deadline exceeded (Client.Timeout exceeded \
+             while awaiting headers)"
+                .into(),
+        ));
+    };
+    let Some(response) = answered else {
         return Err(Error::plain("the connection to the server was lost"));
     };
     conn.client.tell(|| Exchange {
@@ -102,10 +110,18 @@ pub async fn send(
             Ok(())
         }
         Body::Stream(mut pieces) => {
-            while let Some(bytes) = pieces.recv().await {
-                cx.write(1, &bytes).await;
-            }
-            Ok(())
+            let copied = async {
+                while let Some(bytes) = pieces.recv().await {
+                    cx.write(1, &bytes).await;
+                }
+                Ok(())
+            };
+            global::within(cx, p, copied).await?.unwrap_or_else(|| {
+                Err(Error::plain(
+                    "context deadline exceeded (Client.Timeout or context cancellation while \
+                     reading body)",
+                ))
+            })
         }
         Body::Upgrade(..) => Err(Error::plain("the server asks for a web socket")),
     }

@@ -158,7 +158,12 @@ impl Parsed {
             Type::Int => *slot = vec![parse_int(value, 64).map_err(bad)?.to_string()],
             Type::Int32 => *slot = vec![parse_int(value, 32).map_err(bad)?.to_string()],
             Type::Duration => {
-                duration::parse_go(value).map_err(bad)?;
+                // klog's own flag, the only one of its type, has its own words.
+                let worded = |why| match flag.name {
+                    "log-flush-frequency" => bad("parse error".into()),
+                    _ => bad(why),
+                };
+                duration::parse_go(value).map_err(worded)?;
                 *slot = vec![value.to_owned()];
             }
             Type::Array => slot.push(value.to_owned()),

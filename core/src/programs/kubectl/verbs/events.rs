@@ -11,7 +11,7 @@ use crate::{
     programs::kubectl::{
         Cx, Error,
         flags::{Command, Flag, Parsed},
-        output,
+        global, output,
         print::{table::escape_terminal, tabwriter::Tabwriter},
         resources,
     },
@@ -93,13 +93,7 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
                 cx.out(&out.flush()).await;
             }
         };
-        match crate::programs::kubectl::global::timeout(&p)? {
-            nanos @ 1.. => {
-                let patience = std::time::Duration::from_nanos(nanos.unsigned_abs());
-                let _ = crate::sim::race(shown, cx.proc.sleep(patience)).await;
-            }
-            _ => shown.await,
-        }
+        global::within(&cx, &p, shown).await?;
         return Ok(());
     }
     let mut events: Vec<Rc<Event>> = conn.client.list(namespace);

@@ -10,7 +10,7 @@ use crate::{
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Complete, Flag, Parsed},
-        manifest,
+        global, manifest,
         output::{self, Printer},
         print::{
             sort_by,
@@ -19,7 +19,6 @@ use crate::{
         },
         resources::{self, Query, Selected},
     },
-    sim::{Either, race},
 };
 
 /// `kubectl get`
@@ -414,16 +413,7 @@ async fn watch(
         }
         Ok(())
     };
-    match crate::programs::kubectl::global::timeout(p)? {
-        nanos @ 1.. => {
-            let patience = std::time::Duration::from_nanos(nanos.unsigned_abs());
-            match race(shown, cx.proc.sleep(patience)).await {
-                Either::Left(result) => result,
-                Either::Right(()) => Ok(()),
-            }
-        }
-        _ => shown.await,
-    }
+    global::within(cx, p, shown).await?.unwrap_or(Ok(()))
 }
 
 /// Prints the events of a watch.
@@ -495,5 +485,5 @@ async fn raw(cx: &Cx, p: &Parsed) -> Result<(), Error> {
         return Err(Error::plain("--raw and --output are mutually exclusive"));
     }
     let conn = cx.connect(p, 0)?;
-    crate::programs::kubectl::raw::send(cx, &conn, "GET", p.str("raw"), Vec::new()).await
+    crate::programs::kubectl::raw::send(cx, &conn, p, "GET", Vec::new()).await
 }

@@ -10,7 +10,7 @@ use crate::{
     programs::kubectl::{
         Conn, Cx, Error,
         flags::{Command, Complete, Flag, Parsed},
-        pods,
+        global, pods,
     },
     sim::{Receiver, Time},
 };
@@ -99,21 +99,16 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
         )));
     }
     let shown = show(&cx, &conn, &p, sources, &options);
-    match crate::programs::kubectl::global::timeout(&p)? {
-        nanos @ 1.. if options.follow => {
-            let patience = std::time::Duration::from_nanos(nanos.unsigned_abs());
-            match crate::sim::race(shown, cx.proc.sleep(patience)).await {
-                crate::sim::Either::Left(result) => result,
-                crate::sim::Either::Right(()) => {
-                    let text = "net/http: request canceled (Client.Timeout or context cancellation \
-                                while reading body)";
-                    cx.err(&format!("{text}\n")).await;
-                    Err(Error::plain(text))
-                }
-            }
-        }
-        _ => shown.await,
+    if !options.follow {
+        return shown.await;
     }
+    if let Some(result) = global::within(&cx, &p, shown).await? {
+        return result;
+    }
+    let text =
+        "net/http: request canceled (Client.Timeout or context cancellation while reading body)";
+    cx.err(&format!("{text}\n")).await;
+    Err(Error::plain(text))
 }
 
 /// Prints all logs, one after the other, or together as they grow.
