@@ -13,7 +13,7 @@ use super::{
     worker::{Phase, Worker},
 };
 use crate::{
-    api::{pods, scheduling},
+    api::{meta, pods, scheduling},
     client::EventType,
 };
 
@@ -25,6 +25,13 @@ impl Inner {
         // Who restarts does not throw out what it finds running.
         if worker.is_static || self.containers_of(&worker.uid).iter().any(|c| c.is_running()) {
             return None;
+        }
+        if let Some(why) = forbidden_sysctl(spec) {
+            let message = format!("Pod was rejected: forbidden sysctl: {why}");
+            return Some(("SysctlForbidden".into(), message));
+        }
+        if let Some((reason, message)) = wrong_system(&pod) {
+            return Some((reason.into(), format!("Pod was rejected: {message}")));
         }
         let node = self.client.find::<Node>("", &self.node)?;
         let others: Vec<Rc<Pod>> = self
@@ -56,6 +63,65 @@ impl Inner {
         worker.phase.set(Phase::Terminated);
         self.write_status(worker);
     }
+}
+
+/// Settings of the kernel that pods may change as they like.
+/// Models `pkg/kubelet/sysctl/safe_sysctls.go`.
+const SAFE_SYSCTLS: &[&str] = &[
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_wmem",
+];
+
+/// The first setting of the kernel that the pod may not change, and why.
+/// Models `pkg/kubelet/sysctl/allowlist.go`.
+fn forbidden_sysctl(spec: &PodSpec) -> Option<String> {
+    let wanted = spec.security_context.as_ref()?.sysctls.as_ref()?;
+    wanted.iter().find_map(|sysctl| {
+        // Both `net.ipv4.x` and `net/ipv4/x` are understood.
+        let name = match sysctl.name.find(['.', '/']) {
+            Some(at) if sysctl.name[at..].starts_with('/') => sysctl
+                .name
+                .chars()
+                .map(|c| match c {
+                    '/' => '.',
+                    '.' => '/',
+                    other => other,
+                })
+                .collect(),
+            _ => sysctl.name.clone(),
+        };
+        if !SAFE_SYSCTLS.contains(&name.as_str()) {
+            return Some(format!("\"{name}\" not allowlisted"));
+        }
+        let host = if name.starts_with("net.") { spec.host_network } else { spec.host_ipc };
+        let space = if name.starts_with("net.") { "net" } else { "ipc" };
+        (host == Some(true)).then(|| format!("\"{name}\" not allowed with host {space} enabled"))
+    })
+}
+
+/// Whether a pod says that it is made for another operating system.
+fn wrong_system(pod: &Pod) -> Option<(&'static str, &'static str)> {
+    if meta::label(&pod.metadata, "kubernetes.io/os").is_some_and(|os| os != "linux") {
+        return Some((
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+        ));
+    }
+    let os = pod.spec.as_ref().and_then(|s| s.os.as_ref());
+    os.is_some_and(|os| os.name != "linux").then_some((
+        "PodOSNotSupported",
+        "Failed to admit pod as the OS field doesn't match node OS",
+    ))
 }
 
 /// The first resource of which the node has too little left.

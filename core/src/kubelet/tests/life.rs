@@ -187,6 +187,11 @@ fn what_the_scheduler_would_not_have_put_here_is_rejected() {
     world.run(8);
     world.pod("second", &["polite"], port, json!({}));
     world.pod("picky", &["polite"], json!({}), json!({"nodeSelector": {"disk": "ssd"}}));
+    let sysctls =
+        |name: &str| json!({"securityContext": {"sysctls": [{"name": name, "value": "1"}]}});
+    world.pod("tuner", &["polite"], json!({}), sysctls("kernel.msgmax"));
+    world.pod("safe", &["polite"], json!({}), sysctls("net/ipv4/tcp_syncookies"));
+    world.pod("other", &["polite"], json!({}), json!({"os": {"name": "windows"}}));
     world.run(8);
     let told = |name: &str| {
         let status = world.get(name).status.clone().unwrap();
@@ -207,6 +212,10 @@ fn what_the_scheduler_would_not_have_put_here_is_rejected() {
             "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
         )
     );
+    let why = "forbidden sysctl: \"kernel.msgmax\" not allowlisted";
+    assert_eq!(told("tuner"), failed("SysctlForbidden", why));
+    assert_eq!(told("safe").0, "Running");
+    assert_eq!(told("other").1, "PodOSNotSupported");
     assert_eq!(
         told("picky"),
         failed(
