@@ -43,6 +43,8 @@ pub struct Plan {
     pub create: Vec<EndpointSlice>,
     pub update: Vec<EndpointSlice>,
     pub delete: Existing,
+    /// What stays as it is.
+    pub unchanged: Existing,
 }
 
 /// An existing slice and what it shall hold.
@@ -52,13 +54,15 @@ struct Slot {
     changed: bool,
 }
 
-/// How slices have to change to hold `desired`. `blank` makes an empty slice for ports, with the
+/// How slices have to change to hold `desired`; hints of endpoints that are there already stay, if
+/// `keep_hints`. `blank` makes an empty slice for ports, with the
 /// labels and owner that all slices should have; `key` tells which endpoint is which.
 pub fn plan(
     existing: Existing,
     desired: BTreeMap<Ports, Vec<Endpoint>>,
     blank: impl Fn(&Ports) -> EndpointSlice,
     key: &dyn Fn(&Endpoint) -> String,
+    keep_hints: bool,
 ) -> Plan {
     let mut by_ports: BTreeMap<Ports, Existing> = BTreeMap::new();
     for slice in existing {
@@ -70,7 +74,8 @@ pub fn plan(
     let mut plan = Plan::default();
     for (ports, endpoints) in desired {
         let slices = by_ports.remove(&ports).unwrap_or_default();
-        plan_ports(&mut plan, slices, endpoints, &blank(&ports), key);
+        let wanted = Wanted { endpoints, key, keep_hints };
+        plan_ports(&mut plan, slices, wanted, &blank(&ports));
     }
     plan.delete.extend(by_ports.into_values().flatten());
     reuse(&mut plan);
@@ -89,17 +94,20 @@ fn reuse(plan: &mut Plan) {
     }
 }
 
-fn plan_ports(
-    plan: &mut Plan,
-    slices: Existing,
+/// The endpoints of the slices with the same ports, as [`plan`] was asked for them.
+struct Wanted<'a> {
     endpoints: Vec<Endpoint>,
-    blank: &EndpointSlice,
-    key: &dyn Fn(&Endpoint) -> String,
-) {
+    key: &'a dyn Fn(&Endpoint) -> String,
+    keep_hints: bool,
+}
+
+fn plan_ports(plan: &mut Plan, slices: Existing, wanted: Wanted, blank: &EndpointSlice) {
+    let Wanted { endpoints, key, keep_hints } = wanted;
     let nothing = endpoints.is_empty();
     let order: Vec<String> = endpoints.iter().map(key).collect();
     let mut wanted: BTreeMap<String, Endpoint> = order.iter().cloned().zip(endpoints).collect();
-    let mut slots: Vec<Slot> = slices.into_iter().map(|s| keep(s, &mut wanted, key)).collect();
+    let mut slots: Vec<Slot> =
+        slices.into_iter().map(|s| keep(s, &mut wanted, key, keep_hints)).collect();
     let mut rest: Vec<Endpoint> = order.iter().filter_map(|k| wanted.remove(k)).collect();
     rest.reverse(); // taken from the end
     // Slices that change anyway are filled first, then the fullest that has room for all that is
@@ -144,6 +152,8 @@ fn plan_ports(
             slice.metadata.labels.clone_from(&blank.metadata.labels);
             slice.endpoints = Some(slot.endpoints);
             plan.update.push(slice);
+        } else {
+            plan.unchanged.push(slot.slice);
         }
     }
 }
@@ -154,12 +164,16 @@ fn keep(
     slice: Rc<EndpointSlice>,
     wanted: &mut BTreeMap<String, Endpoint>,
     key: &dyn Fn(&Endpoint) -> String,
+    keep_hints: bool,
 ) -> Slot {
     let mut changed = false;
     let mut endpoints = Vec::new();
     for old in slice.endpoints.iter().flatten() {
         match wanted.remove(&key(old)) {
-            Some(new) => {
+            Some(mut new) => {
+                if keep_hints {
+                    new.hints.clone_from(&old.hints);
+                }
                 changed |= new != *old;
                 endpoints.push(new);
             }

@@ -132,7 +132,7 @@ impl Controller for Mirror {
         }
         let blank = |ports: &fill::Ports| self.blank(&endpoints, ports);
         let address = |e: &Endpoint| e.addresses.first().cloned().unwrap_or_default();
-        write(&self.client, fill::plan(existing, desired, blank, &address))?;
+        write(&self.client, fill::plan(existing, desired, blank, &address, false))?;
         Ok(None)
     }
 }

@@ -9,8 +9,9 @@ mod fill;
 pub mod mirror;
 #[cfg(test)]
 mod tests;
+mod topology;
 
-use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use k8s_openapi::{
     api::{
@@ -32,7 +33,7 @@ use crate::{
         KindId, Object, Status, Typed,
         meta::{controller_ref, is_deleting, label},
     },
-    client::{Change, Client, DeleteOptions, IndexId, Op},
+    client::{Change, Client, DeleteOptions, EventType, IndexId, Op, Recorder},
 };
 
 const NAME: &str = "endpointslice-controller";
@@ -51,12 +52,23 @@ pub fn by_service(object: &dyn Object) -> Vec<String> {
 /// The EndpointSlice controller.
 pub fn make(client: &Client) -> Box<dyn Controller> {
     let slices = client.index::<EndpointSlice>(by_service);
-    Box::new(Slices { client: client.clone(), slices })
+    Box::new(Slices {
+        client: client.clone(),
+        events: Recorder::new(client, "endpoint-slice-controller", ""),
+        slices,
+        hinted: RefCell::default(),
+        shares: RefCell::default(),
+    })
 }
 
 struct Slices {
     client: Client,
+    events: Recorder,
     slices: IndexId,
+    /// Services whose endpoints were given zones, and how many are for each.
+    hinted: RefCell<BTreeMap<Key, topology::Counts>>,
+    /// What each zone has of the cluster's processors, once somebody asked.
+    shares: RefCell<Option<Option<topology::Shares>>>,
 }
 
 impl Slices {
@@ -79,7 +91,10 @@ impl Slices {
             hostname: services::hostname(pod, service),
             node_name: Some(node.to_string()).filter(|n| !n.is_empty()),
             target_ref: Some(services::pod_reference(pod)),
-            hints: if ready { hints(service, zone.as_deref(), node) } else { None },
+            hints: match ready && !topology::is_auto(service) {
+                true => hints(service, zone.as_deref(), node),
+                false => None,
+            },
             zone,
             ..Default::default()
         }
@@ -105,6 +120,58 @@ impl Slices {
             groups.entry(fill::Ports::new(ports.collect())).or_default().push(endpoint);
         }
         groups
+    }
+
+    /// Gives the endpoints of a service zones, or says why not.
+    fn assign_zones(&self, key: &Key, service: &Service, plan: &mut fill::Plan) {
+        let assigned = {
+            let mut shares = self.shares.borrow_mut();
+            let shares = shares.get_or_insert_with(|| topology::shares(&self.client));
+            topology::assign(plan, shares.as_ref())
+        };
+        match assigned {
+            Ok(counts) => {
+                if self.hinted.borrow_mut().insert(key.clone(), counts).is_none() {
+                    self.tell_hints(service, true, "Topology Aware Hints has been enabled");
+                }
+            }
+            Err(why) => {
+                self.hinted.borrow_mut().remove(key);
+                topology::clear(plan);
+                self.tell_hints(service, false, &why);
+            }
+        }
+    }
+
+    fn tell_hints(&self, service: &Service, enabled: bool, text: &str) {
+        let (kind, reason) = match enabled {
+            true => (EventType::Normal, "TopologyAwareHintsEnabled"),
+            false => (EventType::Warning, "TopologyAwareHintsDisabled"),
+        };
+        self.events.event(service, kind, reason, &format!("{text}, addressType: IPv4"));
+    }
+
+    /// The zones' shares may be others now: services with too few endpoints in one are looked at.
+    fn node_changed(&self, change: &Change, queue: &Queue) {
+        let of = |o: &crate::api::ObjRef| {
+            let node = o.downcast::<Node>()?;
+            let (zone, ready) = topology::what_counts(node);
+            Some((zone.map(str::to_string), ready))
+        };
+        let same = change.old.as_ref().is_some_and(|old| of(old) == of(&change.object));
+        if same && change.op == Op::Modified {
+            return;
+        }
+        self.shares.take();
+        let hinted = self.hinted.borrow();
+        if hinted.is_empty() {
+            return;
+        }
+        let shares = topology::shares(&self.client);
+        for key in topology::overloaded(&hinted, shares.as_ref()) {
+            queue.add(key);
+        }
+        *self.shares.borrow_mut() = Some(shares);
     }
 
     /// A slice without endpoints, to be named by the server.
@@ -139,12 +206,13 @@ impl Controller for Slices {
     }
 
     fn kinds(&self) -> Vec<KindId> {
-        vec![Service::ID, Pod::ID, EndpointSlice::ID]
+        vec![Service::ID, Pod::ID, EndpointSlice::ID, Node::ID]
     }
 
     fn changed(&self, change: &Change, queue: &Queue) {
         match change.kind {
             Pod::ID => services::add_services_of(&self.client, change, queue),
+            Node::ID => self.node_changed(change, queue),
             EndpointSlice::ID => {
                 let meta = change.object.metadata();
                 // One's own writes come back unchanged; only deletions and strangers' matter, and
@@ -161,7 +229,10 @@ impl Controller for Slices {
 
     fn reconcile(&self, key: &Key, _queue: &Queue) -> Result<Option<Duration>, Status> {
         // The slices of a service that is gone go with it: they are owned by it.
-        let Some(service) = self.client.find::<Service>(&key.0, &key.1) else { return Ok(None) };
+        let Some(service) = self.client.find::<Service>(&key.0, &key.1) else {
+            self.hinted.borrow_mut().remove(key);
+            return Ok(None);
+        };
         let mut existing =
             self.client.by_index::<EndpointSlice>(self.slices, &format!("{}/{}", key.0, key.1));
         existing.retain(|s| label(&s.metadata, MANAGED_BY) == Some(MANAGER));
@@ -180,7 +251,14 @@ impl Controller for Slices {
             }
         }
         let blank = |ports: &fill::Ports| self.blank(&service, ports);
-        write(&self.client, fill::plan(existing, groups, blank, &endpoint_key))?;
+        let auto = topology::is_auto(&service);
+        let mut plan = fill::plan(existing, groups, blank, &endpoint_key, auto);
+        if auto {
+            self.assign_zones(key, &service, &mut plan);
+        } else if self.hinted.borrow_mut().remove(key).is_some() {
+            self.tell_hints(&service, false, "Topology Aware Hints has been disabled");
+        }
+        write(&self.client, plan)?;
         Ok(None)
     }
 
