@@ -13,6 +13,7 @@ mod autoscalers;
 mod budgets;
 mod containers;
 mod cronjobs;
+mod devices;
 mod endpoints;
 mod metadata;
 mod namespaces;
@@ -46,6 +47,7 @@ pub type Checker = (&'static str, fn(&Seen) -> Vec<String>);
 pub const ALWAYS: &[Checker] = &[
     ("a claim has its volume for itself", volumes::check),
     ("a cron job that forbids it has one job at work", cronjobs::check),
+    ("a device has one claim", devices::check),
     ("a node is not asked for more than it has", nodes::check),
     ("containers run exactly while the runtime says so", containers::check),
     ("every object is in a namespace that there is", namespaces::check),

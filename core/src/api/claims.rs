@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::{
     core::v1::{Pod, PodResourceClaim},
-    resource::v1::{DeviceRequestAllocationResult, ResourceClaim},
+    resource::v1::{DeviceRequestAllocationResult, DeviceTaint, DeviceToleration, ResourceClaim},
 };
 
 use super::{Object, meta::controller_of};
@@ -72,6 +72,23 @@ pub fn is_reserved_for(claim: &ResourceClaim, pod: &Pod) -> bool {
     let uid = (pod as &dyn Object).uid();
     let reserved = claim.status.as_ref().and_then(|s| s.reserved_for.as_deref());
     reserved.unwrap_or_default().iter().any(|r| r.uid == uid)
+}
+
+/// Whether a toleration is about a device's taint.
+/// Models `resourceclaim.ToleratesTaint`.
+pub fn tolerates(toleration: &DeviceToleration, taint: &DeviceTaint) -> bool {
+    let given = |field: &Option<String>, own: &str| {
+        field.as_deref().is_none_or(|f| f.is_empty() || f == own)
+    };
+    if !given(&toleration.effect, &taint.effect) || !given(&toleration.key, &taint.key) {
+        return false;
+    }
+    let value = |v: &Option<String>| v.clone().unwrap_or_default();
+    match toleration.operator.as_deref().unwrap_or_default() {
+        "" | "Equal" => value(&toleration.value) == value(&taint.value),
+        "Exists" => true,
+        _ => false,
+    }
 }
 
 /// Index: pods by the claims that they use, as `namespace/claim`.

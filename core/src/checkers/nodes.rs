@@ -40,7 +40,12 @@ pub fn check(seen: &Seen) -> Vec<String> {
                     wrong.push(format!("{other} and {name} both hold {port} of {node}"));
                 }
             }
-            for (what, milli) in placement::asks(pod) {
+            // What a claim gives in place of the node is that of devices.
+            let status = pod.status.as_ref();
+            let given = status.and_then(|s| s.extended_resource_claim_status.as_ref());
+            let given = given.map(|g| g.request_mappings.as_slice()).unwrap_or_default();
+            let own = |what: &str| given.iter().all(|m| m.resource_name != what);
+            for (what, milli) in placement::asks(pod).into_iter().filter(|(what, _)| own(what)) {
                 *sum.entry(what).or_default() += milli;
             }
         }

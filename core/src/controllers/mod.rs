@@ -12,6 +12,7 @@ mod cluster_role_aggregation;
 mod cronjob;
 mod daemonset;
 mod deployment;
+mod device_taint_eviction;
 mod disruption;
 pub mod endpoint_slices;
 mod endpoints;
@@ -58,6 +59,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("cronjob-controller", cronjob::make),
     ("daemonset-controller", daemonset::make),
     ("deployment-controller", deployment::make),
+    ("device-taint-eviction-controller", device_taint_eviction::make),
     ("disruption-controller", disruption::make),
     ("endpoints-controller", endpoints::make),
     ("endpointslice-controller", endpoint_slices::make),

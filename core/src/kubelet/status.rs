@@ -37,6 +37,7 @@ impl Inner {
             start_time: old.start_time.clone().or(Some(worker.started.to_meta())),
             resources: Some(ResourceRequirements::default()),
             resource_claim_statuses: old.resource_claim_statuses.clone(),
+            extended_resource_claim_status: old.extended_resource_claim_status.clone(),
             ..PodStatus::default()
         };
         if let Some((reason, message)) = &*worker.rejected.borrow() {

@@ -7,6 +7,8 @@
 //! [`counters`] say which devices go together. Who has what already is read from claims' statuses
 //! ([`index`]): nothing is remembered.
 //!
+//! What stands for devices among extended resources is in [`extended`].
+//!
 //! With the features that are on in v1.36: alternatives, access for administrators, taints of devices,
 //! devices that are parts of others, capacity that several share, conditions for binding. Not those
 //! that are off: lists as attributes, devices that stand for a node's own resources, taint rules.
@@ -17,6 +19,7 @@ pub mod binding;
 mod capacity;
 mod constraint;
 mod counters;
+pub mod extended;
 pub mod index;
 mod outcome;
 mod pools;

@@ -8,6 +8,7 @@ use k8s_openapi::api::resource::v1::{
 };
 
 use super::Trouble;
+use crate::api::claims;
 
 /// One request, or one of the alternatives that a request names.
 pub struct Wish<'a> {
@@ -68,25 +69,8 @@ impl Wish<'_> {
     /// Whether a device's taints keep it away.
     pub fn is_repelled(&self, taints: &[DeviceTaint]) -> bool {
         let keeps_away = |t: &&DeviceTaint| matches!(&*t.effect, "NoExecute" | "NoSchedule");
-        let tolerated = |taint| self.tolerations.iter().any(|t| tolerates(t, taint));
+        let tolerated = |taint| self.tolerations.iter().any(|t| claims::tolerates(t, taint));
         taints.iter().filter(keeps_away).any(|taint| !tolerated(taint))
-    }
-}
-
-/// Whether a toleration is about a device's taint.
-/// Models `resourceclaim.ToleratesTaint`.
-pub fn tolerates(toleration: &DeviceToleration, taint: &DeviceTaint) -> bool {
-    let given = |field: &Option<String>, own: &str| {
-        field.as_deref().is_none_or(|f| f.is_empty() || f == own)
-    };
-    if !given(&toleration.effect, &taint.effect) || !given(&toleration.key, &taint.key) {
-        return false;
-    }
-    let value = |v: &Option<String>| v.clone().unwrap_or_default();
-    match toleration.operator.as_deref().unwrap_or_default() {
-        "" | "Equal" => value(&toleration.value) == value(&taint.value),
-        "Exists" => true,
-        _ => false,
     }
 }
 

@@ -19,7 +19,10 @@ use crate::{
     scheduler::{
         cache::{NodeInfo, PodInfo},
         cycle::Failure,
-        devices::{self, Offers, Trouble, binding},
+        devices::{
+            self, Offers, Trouble, binding,
+            extended::{self, Extended},
+        },
         framework::{self, Check, Cx, Event, Plugin, Point, Rejection, interest},
     },
 };
@@ -36,15 +39,18 @@ pub const PLUGIN: Plugin = Plugin {
     helps,
     check: |cx| {
         let found = of_pod(cx.client, cx.pod).map_err(Rejection::about)?;
-        if found.is_empty() {
+        let extended = extended::of_pod(cx.client, cx.pod).map(Rc::new);
+        if found.is_empty() && extended.is_none() {
             return Ok(None);
         }
         let unallocated = found.iter().filter(|c| !claims::is_allocated(c));
         for claim in unallocated.clone() {
             classes_exist(cx.client, claim)?;
         }
-        let offers = (unallocated.count() > 0).then(|| Rc::new(Offers::new(cx.client)));
-        let check = Claims { claims: found.into(), offers, scores: Rc::default() };
+        let asks = unallocated.count() > 0 || extended.is_some();
+        let offers = asks.then(|| Rc::new(Offers::new(cx.client)));
+        let claims = found.into();
+        let check = Claims { claims, extended, offers, scores: Rc::default() };
         Ok(Some(Box::new(check) as Box<dyn Check>))
     },
     ..Plugin::silent(
@@ -116,6 +122,8 @@ fn allocation(claim: &ResourceClaim) -> Option<&AllocationResult> {
 #[derive(Clone)]
 struct Claims {
     claims: Rc<[Rc<ResourceClaim>]>,
+    /// What it asks for by extended resources.
+    extended: Option<Rc<Extended>>,
     /// Where claims have no devices yet.
     offers: Option<Rc<Offers>>,
     /// What the nodes that were let pass are worth, by name.
@@ -132,9 +140,11 @@ fn is_available(client: &Client, claim: &ResourceClaim, node: &Node) -> bool {
 impl Check for Claims {
     fn filter(&self, cx: &Cx, node: &NodeInfo) -> Result<(), Rejection> {
         let mut results = Vec::new();
-        if let Some(offers) = &self.offers {
-            let open: Vec<_> =
-                self.claims.iter().filter(|c| !claims::is_allocated(c)).cloned().collect();
+        let extended = self.extended.as_ref().map(|e| e.claim_on(cx.client, cx.pod, node));
+        let extended = extended.transpose()?.flatten();
+        let open = self.claims.iter().filter(|c| !claims::is_allocated(c)).cloned();
+        let open: Vec<_> = open.chain(extended).collect();
+        if let Some(offers) = self.offers.as_ref().filter(|_| !open.is_empty()) {
             match devices::allocate(offers, &node.node, &open) {
                 Ok(Some(found)) => results = found,
                 Ok(None) => return Err(Rejection::final_("cannot allocate all claims")),
@@ -215,11 +225,13 @@ fn helps(client: &Client, pod: &PodInfo, event: Event) -> bool {
 /// What may be done for a pod that fits nowhere (`PostFilter`): a claim whose devices are elsewhere
 /// and that nobody uses gives them back. What is said of it.
 pub fn give_back(cx: &Cx, failure: &Failure) -> Result<&'static str, crate::api::Status> {
-    let found = match &failure.before {
-        Some(_) => Vec::new(),
-        None => of_pod(cx.client, cx.pod).unwrap_or_default(),
+    let (found, extended) = match &failure.before {
+        Some(_) => (Vec::new(), None),
+        None => {
+            (of_pod(cx.client, cx.pod).unwrap_or_default(), extended::of_pod(cx.client, cx.pod))
+        }
     };
-    if found.is_empty() {
+    if found.is_empty() && extended.is_none() {
         return Ok("no new claims to deallocate");
     }
     let refused = failure.nodes.iter().filter(|(_, (plugin, why))| {
@@ -232,7 +244,13 @@ pub fn give_back(cx: &Cx, failure: &Failure) -> Result<&'static str, crate::api:
         others.next().is_none()
             && nodes.iter().any(|node| !is_available(cx.client, claim, &node.node))
     });
-    let Some(claim) = useless else { return Ok("still not schedulable") };
+    let Some(claim) = useless else {
+        let Some(claim) = extended.and_then(|e| e.left_over) else {
+            return Ok("still not schedulable");
+        };
+        extended::delete(cx.client, &claim)?;
+        return Ok("deletion of ResourceClaim completed");
+    };
     let mut new = (**claim).clone();
     new.status = Some(Default::default());
     cx.client.update_status(new)?;
@@ -244,10 +262,15 @@ pub fn give_back(cx: &Cx, failure: &Failure) -> Result<&'static str, crate::api:
 /// what drivers say went wrong.
 pub fn prepare(client: &Client, pod: &PodInfo, node: &NodeInfo) -> Result<bool, String> {
     let found = of_pod(client, pod)?;
-    if found.is_empty() {
+    // A claim that was made on an earlier look is bound already.
+    let extended = extended::of_pod(client, pod).filter(|e| e.left_over.is_none());
+    let extended = extended.map(|e| e.claim_on(client, pod, node)).transpose();
+    let extended = extended.map_err(|why| why.reasons.join(", "))?.flatten();
+    if found.is_empty() && extended.is_none() {
         return Ok(true);
     }
-    let open: Vec<_> = found.iter().filter(|c| !claims::is_allocated(c)).cloned().collect();
+    let open = found.iter().filter(|c| !claims::is_allocated(c)).chain(&extended);
+    let open: Vec<_> = open.cloned().collect();
     let mut results = Vec::new();
     if !open.is_empty() {
         let offers = Offers::new(client);
@@ -263,6 +286,12 @@ pub fn prepare(client: &Client, pod: &PodInfo, node: &NodeInfo) -> Result<bool, 
         let new = if claims::is_allocated(&claim) { None } else { results.next() };
         bound.push(binding::bind(client, &pod.pod, &claim, new)?);
     }
+    if let Some(claim) = extended {
+        let made = extended::create(client, &claim)?;
+        let made = binding::bind(client, &pod.pod, &made, results.next())?;
+        extended::note(client, pod, &made)?;
+        bound.push(made);
+    }
     binding::are_ready(&bound, client.sim().now())
 }
 
@@ -271,5 +300,8 @@ pub fn release(client: &Client, pod: &PodInfo) {
     for claim in of_pod(client, pod).unwrap_or_default() {
         // What can't be written now is written by the claims' controller once the pod is gone.
         let _ = binding::release(client, &pod.pod, &claim);
+    }
+    if let Some(claim) = extended::of_pod(client, pod).and_then(|e| e.left_over) {
+        let _ = extended::delete(client, &claim);
     }
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use crate::scheduler::{
     cache::{NodeInfo, PodInfo},
     config::{Args, Scoring, Strategy},
+    devices::extended,
     framework::{Check, Cx, Event, MAX_SCORE, Plugin, Point, Rejection, interest},
     resources::Resources,
 };
@@ -16,10 +17,12 @@ pub const PLUGIN: Plugin = Plugin {
     name: "NodeResourcesFit",
     weight: 1,
     points: &[Point::PreFilter, Point::Filter, Point::PreScore, Point::Score],
-    events: interest::NODE | interest::POD_UPDATED | interest::POD_REMOVED,
+    events: interest::NODE | interest::POD_UPDATED | interest::POD_REMOVED | interest::DEVICES,
     check: |_| Ok(Some(Box::new(Fit))),
-    helps: |_, pod, event| match event {
-        Event::Storage | Event::Claim(..) | Event::Devices => false,
+    helps: |client, pod, event| match event {
+        Event::Storage | Event::Claim(..) => false,
+        // An extended resource may stand for devices now.
+        Event::Devices => pod.requests.scalar.keys().any(|name| Resources::is_extended(name)),
         // The pod's number counts against the node's room for pods, whatever it asked for.
         Event::PodRemoved(_) => true,
         Event::PodUpdated(new, old) => new.requests != old.requests,
@@ -28,7 +31,8 @@ pub const PLUGIN: Plugin = Plugin {
                 Resources::of(n.status.as_ref().and_then(|s| s.allocatable.as_ref()))
             };
             let has = of(new);
-            old.is_none_or(|old| of(old) != has) && misses(pod, &has, None, &|_| false).is_empty()
+            let devices = |name: &str| extended::class_of(client, name).is_some();
+            old.is_none_or(|old| of(old) != has) && misses(pod, &has, None, &devices).is_empty()
         }
         Event::Own(new, old) => new.spec != old.spec,
         Event::PodAdded(_) => false,
@@ -114,7 +118,12 @@ fn ratio(points: &[(i64, i64)], wanted: i64, has: i64) -> i64 {
 impl Check for Fit {
     fn filter(&self, cx: &Cx, node: &NodeInfo) -> Result<(), Rejection> {
         let used = Some((&node.requested, node.pods.len()));
-        let ignored = |name: &str| is_ignored(cx.args, name);
+        // What stands for devices and is not the node's own is the concern of DynamicResources.
+        let devices = |name: &str| {
+            !node.allocatable.scalar.contains_key(name)
+                && extended::class_of(cx.client, name).is_some()
+        };
+        let ignored = |name: &str| is_ignored(cx.args, name) || devices(name);
         let missing = misses(cx.pod, &node.allocatable, used, &ignored);
         if missing.is_empty() {
             return Ok(());
