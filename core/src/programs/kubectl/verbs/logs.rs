@@ -1,6 +1,6 @@
 //! `kubectl logs`. Models `k8s.io/kubectl/pkg/cmd/logs`.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -111,6 +111,9 @@ async fn run(cx: Cx, p: Parsed) -> Result<(), Error> {
     Err(Error::plain(text))
 }
 
+/// How long until a log that is not there yet is asked for again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Prints all logs, one after the other, or together as they grow.
 async fn show(
     cx: &Cx,
@@ -119,18 +122,48 @@ async fn show(
     sources: Vec<Source>,
     options: &LogOptions,
 ) -> Result<(), Error> {
-    let prefix = p.bool("prefix") || p.bool("all-pods");
     if options.follow && sources.len() > 1 {
-        return together(cx, conn, sources, options, prefix).await;
+        return together(cx, conn, p, sources, options).await;
     }
     for source in sources {
-        match open(conn, &source, options) {
-            Ok(log) => copy(cx, log, &mark(&source, prefix)).await,
-            Err(e) if p.bool("ignore-errors") => cx.err(&e.text()).await,
-            Err(e) => return Err(e),
-        }
+        one(cx, conn, p, &source, options).await?;
     }
     Ok(())
+}
+
+/// Prints one log. Who follows a log that is not there yet asks for it every second, as long as
+/// `--pod-running-timeout` says. Models `LogsOptions.consumeWithRetry`.
+async fn one(
+    cx: &Cx,
+    conn: &Conn,
+    p: &Parsed,
+    source: &Source,
+    options: &LogOptions,
+) -> Result<(), Error> {
+    let prefix = p.bool("prefix") || p.bool("all-pods");
+    let patience = Duration::from_nanos(p.duration("pod-running-timeout").unsigned_abs());
+    let end = cx.proc.sim().now() + patience;
+    loop {
+        let error = match open(conn, source, options) {
+            Ok(log) => {
+                copy(cx, log, &mark(source, prefix)).await;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if p.bool("ignore-errors") {
+            cx.out(&format!("error: {}\n", error.message())).await;
+            return Ok(());
+        }
+        if !options.follow {
+            return Err(error);
+        }
+        cx.err(&format!("{}\n", error.message())).await;
+        cx.proc.sleep(PAUSE.min(end.since(cx.proc.sim().now()))).await;
+        if cx.proc.sim().now() >= end {
+            return Err(Error::plain("context deadline exceeded"));
+        }
+    }
 }
 
 /// Why a text is no RFC 3339 time, in the words of Go's `time.Parse`.
@@ -307,23 +340,21 @@ async fn copy(cx: &Cx, mut log: Receiver<Vec<u8>>, mark: &str) {
 async fn together(
     cx: &Cx,
     conn: &Conn,
+    p: &Parsed,
     sources: Vec<Source>,
     options: &LogOptions,
-    prefix: bool,
 ) -> Result<(), Error> {
-    let (done, mut ended) = crate::sim::channel::<()>();
+    let (done, mut ended) = crate::sim::channel::<Result<(), Error>>();
     let count = sources.len();
     for source in sources {
-        let log = open(conn, &source, options)?;
-        let (cx, done) = (cx.clone(), done.clone());
-        let proc = cx.proc.clone();
+        let (cx, conn, p, options) = (cx.clone(), conn.clone(), p.clone(), options.clone());
+        let (done, proc) = (done.clone(), cx.proc.clone());
         proc.spawn_task(async move {
-            copy(&cx, log, &mark(&source, prefix)).await;
-            done.send(());
+            done.send(one(&cx, &conn, &p, &source, &options).await);
         });
     }
     for _ in 0..count {
-        ended.recv().await;
+        ended.recv().await.unwrap_or(Ok(()))?;
     }
     Ok(())
 }
