@@ -90,6 +90,7 @@ const CONTROLLERS: &[(&str, Make)] = &[
     ("token-cleaner-controller", bootstrap::cleaner),
     ("ttl-after-finished-controller", ttl_after_finished::make),
     ("ttl-controller", ttl::make),
+    ("volumeattributesclass-protection-controller", volumes::classes::make),
 ];
 
 /// The controllers' names, sorted.

@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::{
     core::v1::{PersistentVolume, PersistentVolumeClaim},
-    storage::v1::StorageClass,
+    storage::v1::{StorageClass, VolumeAttributesClass},
 };
 
 use super::Attributes;
@@ -35,11 +35,12 @@ pub fn default_class(attributes: &Attributes, object: &mut dyn Object) -> Result
     Ok(())
 }
 
-/// New claims and volumes are kept while they are in use.
+/// New claims, volumes and classes of their attributes are kept while they are in use.
 pub fn protect(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
     let finalizer = match object.kind_id() {
         PersistentVolumeClaim::ID => "kubernetes.io/pvc-protection",
         PersistentVolume::ID => "kubernetes.io/pv-protection",
+        VolumeAttributesClass::ID => "kubernetes.io/vac-protection",
         _ => return Ok(()),
     };
     if attributes.old.is_none() {

@@ -8,17 +8,19 @@
 //! Models `pkg/controller/volume/persistentvolume/pv_controller.go`.
 
 pub mod attach;
+pub mod classes;
 pub mod ephemeral;
 pub mod expand;
 pub mod protection;
 mod reclaim;
+mod recycle;
 #[cfg(test)]
 mod tests;
 
 use std::{rc::Rc, time::Duration};
 
 use k8s_openapi::api::{
-    core::v1::{PersistentVolume, PersistentVolumeClaim, Pod},
+    core::v1::{Event, PersistentVolume, PersistentVolumeClaim, Pod},
     storage::v1::StorageClass,
 };
 
@@ -285,7 +287,7 @@ impl Binder {
                 if !matches!(volume_phase(&volume), "Released" | "Failed") {
                     volume = self.set_volume_phase(&volume, "Released", None)?;
                 }
-                self.reclaim(&volume)?;
+                return self.reclaim(&volume);
             }
             Some(claim) if Some(volume_name(&claim)) == volume.metadata.name.as_deref() => {
                 self.set_volume_phase(volume, "Bound", None)?;
@@ -294,7 +296,7 @@ impl Binder {
             Some(claim) if !volume_name(&claim).is_empty() => {
                 if has(&**volume, volumes::PROVISIONED_BY) && reclaim::deletes(volume) {
                     let volume = self.set_volume_phase(volume, "Released", None)?;
-                    self.reclaim(&volume)?;
+                    return self.reclaim(&volume);
                 }
             }
             Some(_) => {}
@@ -336,7 +338,7 @@ impl Controller for Binder {
     }
 
     fn kinds(&self) -> Vec<KindId> {
-        vec![PersistentVolumeClaim::ID, PersistentVolume::ID, StorageClass::ID]
+        vec![PersistentVolumeClaim::ID, PersistentVolume::ID, StorageClass::ID, Pod::ID, Event::ID]
     }
 
     fn changed(&self, change: &Change, queue: &Queue) {
@@ -348,6 +350,8 @@ impl Controller for Binder {
             if change.op == Op::Deleted && !volume.is_empty() {
                 queue.add_name("", volume);
             }
+        } else if change.kind == Pod::ID || change.kind == Event::ID {
+            self.recycler_changed(change, queue);
         } else if change.op != Op::Deleted {
             self.add_waiting(None, queue);
         }

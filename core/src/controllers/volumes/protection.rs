@@ -38,7 +38,7 @@ struct Volumes {
 }
 
 /// Adds the finalizer to an object that lacks it, takes it from one that may go.
-fn settle<T: Typed>(
+pub(super) fn settle<T: Typed>(
     client: &Client,
     object: &T,
     finalizer: &str,

@@ -1,5 +1,7 @@
 //! What becomes of a volume whose claim is gone. Models `reclaimVolume` and `deleteVolumeOperation`.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::PersistentVolume;
 
 use super::{Binder, has};
@@ -20,17 +22,14 @@ pub fn deletes(volume: &PersistentVolume) -> bool {
 
 impl Binder {
     /// Keeps the volume, has it deleted, or says why that can't be.
-    pub(super) fn reclaim(&self, volume: &PersistentVolume) -> Result<(), Status> {
+    pub(super) fn reclaim(&self, volume: &PersistentVolume) -> Result<Option<Duration>, Status> {
         match policy(volume) {
             // Whoever made the volume removes it.
-            "Delete" if has(volume, volumes::PROVISIONED_BY) => Ok(()),
-            "Delete" if is_deleting(&volume.metadata) => Ok(()),
-            "Delete" => self.delete_volume(volume),
-            "Recycle" => {
-                let text = "No recycler plugin found for the volume!";
-                self.fail(volume, "VolumeFailedRecycle", text)
-            }
-            _ => Ok(()),
+            "Delete" if has(volume, volumes::PROVISIONED_BY) => Ok(None),
+            "Delete" if is_deleting(&volume.metadata) => Ok(None),
+            "Delete" => self.delete_volume(volume).map(|()| None),
+            "Recycle" => self.recycle(volume),
+            _ => Ok(None),
         }
     }
 
@@ -61,7 +60,12 @@ impl Binder {
         }
     }
 
-    fn fail(&self, volume: &PersistentVolume, reason: &str, text: &str) -> Result<(), Status> {
+    pub(super) fn fail(
+        &self,
+        volume: &PersistentVolume,
+        reason: &str,
+        text: &str,
+    ) -> Result<(), Status> {
         if volumes::volume_phase(volume) != "Failed" {
             self.set_volume_phase(volume, "Failed", Some(text))?;
             self.events.event(volume, EventType::Warning, reason, text);

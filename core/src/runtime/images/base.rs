@@ -368,6 +368,16 @@ pub static DEBIAN_SLIM_IMAGE: ImageDef = ImageDef {
     ..ImageDef::EMPTY
 };
 
+/// What the controller manager has volumes emptied with.
+pub static RECYCLER_IMAGE: ImageDef = ImageDef {
+    repository: "registry.k8s.io/build-image/debian-base",
+    tags: &["bookworm-v1.0.6"],
+    layers: &[DEBIAN_LAYER],
+    cmd: &["/bin/sh"],
+    created: Time::from_secs(1_756_000_000),
+    ..ImageDef::EMPTY
+};
+
 /// `ubuntu`
 pub static UBUNTU_IMAGE: ImageDef = ImageDef {
     repository: "ubuntu",

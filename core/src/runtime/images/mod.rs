@@ -34,6 +34,7 @@ const FAMILIES: &[&[&ImageDef]] = &[
         &base::BUSYBOX_IMAGE,
         &base::DEBIAN_IMAGE,
         &base::DEBIAN_SLIM_IMAGE,
+        &base::RECYCLER_IMAGE,
         &base::UBUNTU_IMAGE,
         &base::UBUNTU_JAMMY_IMAGE,
     ],
