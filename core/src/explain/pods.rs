@@ -6,7 +6,7 @@ use super::graph::Graph;
 use crate::{
     api::{Object, pods},
     client::Client,
-    scheduler::{Decision, Decisions, Verdict},
+    scheduler::{Decision, Decisions, Verdict, missing_claim},
     sim::{Time, trace::Did},
     view::{NodeVerdict, Placement, Reason, Score, Warning, Why},
 };
@@ -31,18 +31,26 @@ pub fn explain(
     why.earlier = decisions.iter().map(brief).collect();
     why.reasons = holding(client, pod, warnings);
     why.summary = match pods::node_name(pod) {
-        "" => waiting(pod, decision.as_deref(), &mut why.reasons),
+        "" => waiting(client, pod, decision.as_deref(), &mut why.reasons),
         node => placed(graph, about, pod, node, decision.is_some()),
     };
 }
 
 /// A pod without node.
-fn waiting(pod: &Pod, decision: Option<&Decision>, reasons: &mut Vec<Reason>) -> String {
+fn waiting(
+    client: &Client,
+    pod: &Pod,
+    decision: Option<&Decision>,
+    reasons: &mut Vec<Reason>,
+) -> String {
     let spec = pod.spec.as_ref();
     let gates = spec.and_then(|s| s.scheduling_gates.as_deref()).unwrap_or_default();
     if !gates.is_empty() {
         let names: Vec<&str> = gates.iter().map(|g| g.name.as_str()).collect();
         return format!("It waits for its scheduling gates to be removed: {}.", names.join(", "));
+    }
+    if let Some(missing) = missing_claim(client, pod) {
+        return format!("It waits for its claims of devices before it is tried: {missing}.");
     }
     let Some(decision) = decision else {
         let name = spec.and_then(|s| s.scheduler_name.as_deref()).unwrap_or("default-scheduler");

@@ -55,6 +55,7 @@ use framework::Event;
 use nominated::Nominated;
 use place::Reserved;
 use plugins::PLUGINS;
+pub use plugins::missing_claim;
 use queue::{Queue, Waiting};
 use report::Reporter;
 
@@ -288,7 +289,7 @@ impl Inner {
         let Some(profile) = self.profile(&info.pod) else { return false };
         let gates = info.pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref());
         (gates.is_some_and(|g| !g.is_empty()) && Profile::uses(&profile.gates, plugins::GATES))
-            || (plugins::missing_claim(&self.client, info).is_some()
+            || (plugins::missing_claim(&self.client, &info.pod).is_some()
                 && Profile::uses(&profile.gates, plugins::CLAIMS))
     }
 

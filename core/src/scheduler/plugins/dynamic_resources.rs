@@ -9,12 +9,12 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use k8s_openapi::api::{
-    core::v1::Node,
+    core::v1::{Node, Pod},
     resource::v1::{AllocationResult, DeviceClass, DeviceRequest, ResourceClaim},
 };
 
 use crate::{
-    api::{claims, meta::is_deleting, scheduling},
+    api::{Object, claims, meta::is_deleting, scheduling},
     client::Client,
     scheduler::{
         cache::{NodeInfo, PodInfo},
@@ -38,7 +38,7 @@ pub const PLUGIN: Plugin = Plugin {
     events: interest::NODE | interest::DEVICES,
     helps,
     check: |cx| {
-        let found = of_pod(cx.client, cx.pod).map_err(Rejection::about)?;
+        let found = of_pod(cx.client, &cx.pod.pod).map_err(Rejection::about)?;
         let extended = extended::of_pod(cx.client, cx.pod).map(Rc::new);
         if found.is_empty() && extended.is_none() {
             return Ok(None);
@@ -68,18 +68,19 @@ pub const PLUGIN: Plugin = Plugin {
 };
 
 /// A pod's claims. Errors: one is not there (yet), goes, or is another pod's.
-pub fn of_pod(client: &Client, pod: &PodInfo) -> Result<Vec<Rc<ResourceClaim>>, String> {
+fn of_pod(client: &Client, pod: &Pod) -> Result<Vec<Rc<ResourceClaim>>, String> {
     let mut found = Vec::new();
-    for wanted in claims::of_pod(&pod.pod) {
-        let Some((name, own)) = claims::name(&pod.pod, wanted)? else { continue };
-        let Some(claim) = client.find::<ResourceClaim>(pod.namespace(), &name) else {
+    let namespace = (pod as &dyn Object).namespace();
+    for wanted in claims::of_pod(pod) {
+        let Some((name, own)) = claims::name(pod, wanted)? else { continue };
+        let Some(claim) = client.find::<ResourceClaim>(namespace, &name) else {
             return Err(format!("resourceclaim.resource.k8s.io {name:?} not found"));
         };
         if is_deleting(&claim.metadata) {
             return Err(format!("resourceclaim {name:?} is being deleted"));
         }
         if own {
-            claims::check_owner(&pod.pod, &claim)?;
+            claims::check_owner(pod, &claim)?;
         }
         found.push(claim);
     }
@@ -87,7 +88,7 @@ pub fn of_pod(client: &Client, pod: &PodInfo) -> Result<Vec<Rc<ResourceClaim>>, 
 }
 
 /// What a pod's claims lack, if it names any: it is not tried before they are there.
-pub fn missing_claim(client: &Client, pod: &PodInfo) -> Option<String> {
+pub fn missing_claim(client: &Client, pod: &Pod) -> Option<String> {
     of_pod(client, pod).err()
 }
 
@@ -205,7 +206,7 @@ fn helps(client: &Client, pod: &PodInfo, event: Event) -> bool {
         }),
         Event::Devices => true,
         Event::Claim(new, old) => {
-            let Ok(own) = of_pod(client, pod) else { return false };
+            let Ok(own) = of_pod(client, &pod.pod) else { return false };
             if old.is_some_and(|old| claims::is_allocated(old) && !claims::is_allocated(new)) {
                 return true; // its devices are free
             }
@@ -213,10 +214,8 @@ fn helps(client: &Client, pod: &PodInfo, event: Event) -> bool {
                 && old.is_none_or(|old| old.status != new.status)
         }
         Event::Own(new, old) => {
-            let made = |p: &k8s_openapi::api::core::v1::Pod| {
-                p.status.as_ref().and_then(|s| s.resource_claim_statuses.clone())
-            };
-            made(new) != made(old) && of_pod(client, pod).is_ok()
+            let made = |p: &Pod| p.status.as_ref().and_then(|s| s.resource_claim_statuses.clone());
+            made(new) != made(old) && of_pod(client, &pod.pod).is_ok()
         }
         _ => false,
     }
@@ -227,9 +226,10 @@ fn helps(client: &Client, pod: &PodInfo, event: Event) -> bool {
 pub fn give_back(cx: &Cx, failure: &Failure) -> Result<&'static str, crate::api::Status> {
     let (found, extended) = match &failure.before {
         Some(_) => (Vec::new(), None),
-        None => {
-            (of_pod(cx.client, cx.pod).unwrap_or_default(), extended::of_pod(cx.client, cx.pod))
-        }
+        None => (
+            of_pod(cx.client, &cx.pod.pod).unwrap_or_default(),
+            extended::of_pod(cx.client, cx.pod),
+        ),
     };
     if found.is_empty() && extended.is_none() {
         return Ok("no new claims to deallocate");
@@ -261,7 +261,7 @@ pub fn give_back(cx: &Cx, failure: &Failure) -> Result<&'static str, crate::api:
 /// Whether it can be bound now; if not, devices have to be made ready first. Errors: of writes, and
 /// what drivers say went wrong.
 pub fn prepare(client: &Client, pod: &PodInfo, node: &NodeInfo) -> Result<bool, String> {
-    let found = of_pod(client, pod)?;
+    let found = of_pod(client, &pod.pod)?;
     // A claim that was made on an earlier look is bound already.
     let extended = extended::of_pod(client, pod).filter(|e| e.left_over.is_none());
     let extended = extended.map(|e| e.claim_on(client, pod, node)).transpose();
@@ -297,7 +297,7 @@ pub fn prepare(client: &Client, pod: &PodInfo, node: &NodeInfo) -> Result<bool, 
 
 /// After a pod could not be bound: its claims are not reserved for it any more.
 pub fn release(client: &Client, pod: &PodInfo) {
-    for claim in of_pod(client, pod).unwrap_or_default() {
+    for claim in of_pod(client, &pod.pod).unwrap_or_default() {
         // What can't be written now is written by the claims' controller once the pod is gone.
         let _ = binding::release(client, &pod.pod, &claim);
     }
