@@ -113,6 +113,13 @@ for (const [width, height] of [[1024, 768], [390, 844]]) {
       assert.ok(boxes[i][0] >= boxes[i - 1][1] - 0.5, `the bar's parts overlap at ${boxes[i][0]}`);
     await drawer().focus();
     await page.keyboard.press("Escape");
+    if (width < 1000) await page.getByRole("tab", { name: "Browser" }).click();
+    else await page.keyboard.press("Alt+3");
+    const bar = await page.getByRole("textbox", { name: "Address" }).boundingBox();
+    assert.ok(bar.width > 180, `the address has ${bar.width} pixels`);
+    await shot(page, `browser-${width}`);
+    if (width < 1000) await page.getByRole("tab", { name: "Terminal" }).click();
+    else await page.keyboard.press("Alt+3");
     await page.setViewportSize({ width: 1440, height: 900 });
   });
 }

@@ -14,6 +14,9 @@ use super::terminals::TerminalPanel;
 use super::topics::{Topic, use_topic};
 use super::ui::{Place, Ui};
 
+/// Longer than a glow lasts (`glow-a` in cluster.css).
+const SETTLE_MS: u32 = 2_000;
+
 /// Which size a bar changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
@@ -155,6 +158,14 @@ pub fn Splitter(props: &SplitterProps) -> Html {
     }
 }
 
+/// A panel that is shown again would let everything glow anew that ever did: what is old is over.
+fn settle() {
+    let Some(root) = super::dom::root() else { return };
+    let _ = root.set_attribute("data-settling", "");
+    let end = move || drop(root.remove_attribute("data-settling"));
+    gloo::timers::callback::Timeout::new(SETTLE_MS, end).forget();
+}
+
 /// All panels, arranged.
 #[function_component]
 pub fn Panels() -> Html {
@@ -188,6 +199,11 @@ pub fn Panels() -> Html {
         use_effect_with(deps, move |_| {
             for topic in [Topic::Nodes, Topic::Workloads, Topic::Load] {
                 page.touch(topic);
+            }
+        });
+        use_effect_with(shown(Place::Cluster), |shown| {
+            if *shown {
+                settle();
             }
         });
     }
