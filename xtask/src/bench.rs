@@ -1,12 +1,14 @@
-//! `cargo xtask bench`: one JSON object a line, `{"name","value","unit"}`, on standard output.
+//! `cargo xtask bench`: one JSON object a line, `{"name","value","unit"}`, on standard output; what
+//! has a target is told in a table on standard error.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
 use crate::{
     Res,
     bundle::{self, Profile},
     serve, setup,
     shell::{cmd, list, read, root, run, say},
+    targets::{self, Measured},
 };
 
 struct Bench {
@@ -39,29 +41,41 @@ const BENCHES: &[Bench] = &[
     Bench { name: "requests", native: &[&["requests"]], browser: true },
 ];
 
-/// Runs the named measurements, or all. One that fails does not keep the others from running.
-pub fn bench(names: &[&str]) -> Res {
+/// Runs the named measurements, or all; with `--native` only their native halves, which need no
+/// page. One that fails does not keep the others from running.
+pub fn bench(args: &[&str]) -> Res {
+    let native = args.contains(&"--native");
+    let names: Vec<&str> = args.iter().copied().filter(|a| *a != "--native").collect();
     if let Some(unknown) = names.iter().find(|n| BENCHES.iter().all(|b| b.name != **n)) {
         let known: Vec<_> = BENCHES.iter().map(|b| b.name).collect();
         return Err(format!("there is no bench {unknown:?}; there are: {}", known.join(" ")));
     }
-    let chosen: Vec<&Bench> =
-        BENCHES.iter().filter(|b| names.is_empty() || names.contains(&b.name)).collect();
-    let site = bundle::site(Profile::Release)?;
+    let chosen: Vec<&Bench> = BENCHES
+        .iter()
+        .filter(|b| names.is_empty() || names.contains(&b.name))
+        .filter(|b| !native || !b.native.is_empty())
+        .collect();
+    let page = |b: &&&Bench| !native && (b.browser || b.name == "bundle");
+    let site = match chosen.iter().find(page) {
+        Some(_) => Some(bundle::site(Profile::Release)?),
+        None => None,
+    };
     let program = match chosen.iter().any(|b| !b.native.is_empty()) {
         true => Some(native_program()?),
         false => None,
     };
-    let mut failed = Vec::new();
+    let (mut failed, mut measured) = (Vec::new(), Vec::new());
     for bench in &chosen {
         say(format!("bench {}", bench.name));
-        if let Err(why) = one(bench, &site, program.as_deref()) {
+        if let Err(why) = one(bench, site.as_deref(), program.as_deref(), &mut measured) {
             eprintln!("xtask: {why}");
             failed.push(bench.name);
         }
     }
+    let (table, reached) = targets::table(&measured);
+    eprint!("{table}");
     match failed.as_slice() {
-        [] => Ok(()),
+        [] => reached,
         some => Err(format!("these were not measured: {}; see above why", some.join(" "))),
     }
 }
@@ -76,15 +90,22 @@ fn native_program() -> Res<std::path::PathBuf> {
     Ok(root().join("target/bench-native/bench"))
 }
 
-fn one(bench: &Bench, site: &Path, program: Option<&Path>) -> Res {
-    if bench.name == "bundle" {
-        return sizes(site);
-    }
+/// Runs one; `site` is there if its other half is wanted too.
+fn one(
+    bench: &Bench,
+    site: Option<&Path>,
+    program: Option<&Path>,
+    measured: &mut Vec<Measured>,
+) -> Res {
     let mut result = Ok(());
     for args in bench.native {
         if let Some(program) = program {
-            result = result.and(run(cmd(program, args), "it says above why"));
+            result = result.and(native(program, args).map(|found| measured.extend(found)));
         }
+    }
+    let Some(site) = site else { return result };
+    if bench.name == "bundle" {
+        return sizes(site);
     }
     if bench.browser {
         let browser = setup::browser()?;
@@ -95,6 +116,19 @@ fn one(bench: &Bench, site: &Path, program: Option<&Path>) -> Res {
         result = result.and(run(node, "it says above why"));
     }
     result
+}
+
+/// A native measurement: what it prints is passed on and read.
+fn native(program: &Path, args: &[&str]) -> Res<Vec<Measured>> {
+    let mut command = cmd(program, args);
+    command.stderr(Stdio::inherit());
+    let done = command.output().map_err(|e| format!("{} can't be run: {e}", program.display()))?;
+    let text = String::from_utf8_lossy(&done.stdout);
+    print!("{text}");
+    match done.status.success() {
+        true => Ok(targets::read(&text)),
+        false => Err(format!("`bench {}` failed; it says above why", args.join(" "))),
+    }
 }
 
 /// Sizes of the site's files, of all, and of those that are loaded before the first prompt.

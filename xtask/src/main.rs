@@ -9,6 +9,7 @@ mod bundle;
 mod serve;
 mod setup;
 mod shell;
+mod targets;
 mod test;
 mod toolchain;
 
@@ -21,7 +22,8 @@ usage: cargo xtask <command>
                              (--dev: quick build, no optimisation)
   build [--dev]              leave a static site in dist/
   test [NAME...]             run all tests, or those named: fmt native kubectl clippy wasm browser
-  bench [NAME...]            measure all, or: bundle startup replicas idle frames api requests
+  bench [--native] [NAME...] measure all, or: bundle startup replicas idle frames api schedule
+                             requests (--native: only what needs no page)
 ";
 
 /// What went wrong, in one sentence, with the remedy.
