@@ -24,11 +24,12 @@ fn a_cluster_settles_to_the_same_state_when_a_part_is_restarted_at_any_step() {
         let sampled = (0..SAMPLES).map(|i| (number * 5 + i * steps / SAMPLES) % steps);
         let steps: Vec<usize> = if all { (0..steps).collect() } else { sampled.collect() };
         for step in steps {
-            wrong.extend(compare(&without, part, step));
+            for text in compare(&without, part, step) {
+                println!("{text}");
+                wrong.push(text);
+            }
         }
-    }
-    for text in &wrong {
-        println!("{text}");
+        println!("{part:?}: {} of {}, {} differences", number + 1, parts.len(), wrong.len());
     }
     assert!(wrong.is_empty(), "{} differences", wrong.len());
 }

@@ -69,7 +69,7 @@ async fn main(proc: Proc) -> i32 {
 fn parse(text: &str, now: Time) -> Option<Time> {
     let text = text.trim();
     if let Some(secs) = text.strip_prefix('@') {
-        return secs.parse().ok().map(Time::from_secs);
+        return secs.parse().ok().and_then(before_the_end);
     }
     match text {
         "" | "now" | "today" => return Some(now),
@@ -91,7 +91,7 @@ fn parse(text: &str, now: Time) -> Option<Time> {
         };
         let sign = if words.len() == 3 { -1 } else { 1 };
         let secs = (now.as_secs() as i64).checked_add(count.checked_mul(seconds * sign)?)?;
-        return u64::try_from(secs).ok().map(Time::from_secs);
+        return u64::try_from(secs).ok().and_then(before_the_end);
     }
     let (day, clock) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
     let mut parts = day.split('-').map(|p| p.parse::<i64>().ok());
@@ -100,7 +100,20 @@ fn parse(text: &str, now: Time) -> Option<Time> {
     let mut parts = clock.split(':').map(|p| p.parse::<i64>().ok());
     let (h, m) = (parts.next()??, parts.next()??);
     let s = parts.next().unwrap_or(Some(0))?;
-    let valid = (1..=12).contains(&month) && (1..=31).contains(&dom) && h < 24 && m < 60 && s < 61;
+    let valid = (1..=12).contains(&month)
+        && (1..=31).contains(&dom)
+        && (0..=9_999).contains(&year)
+        && (0..24).contains(&h)
+        && (0..60).contains(&m)
+        && (0..61).contains(&s);
+    if !valid {
+        return None;
+    }
     let secs = days_of(year, month, dom).checked_mul(86_400)?.checked_add(h * 3600 + m * 60 + s)?;
-    u64::try_from(secs).ok().filter(|_| valid).map(Time::from_secs)
+    u64::try_from(secs).ok().and_then(before_the_end)
+}
+
+/// A time that the calendar knows: until the year 9999.
+fn before_the_end(secs: u64) -> Option<Time> {
+    (secs < 253_402_207_200).then(|| Time::from_secs(secs))
 }

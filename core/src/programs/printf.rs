@@ -94,7 +94,7 @@ pub fn one_round(format: &str, args: &mut &[String]) -> (Vec<u8>, bool, Vec<Stri
                     _ => value.unsigned_abs().to_string(),
                 };
                 let digits = match precision {
-                    Some(least) => format!("{digits:0>least$}"),
+                    Some(least) => format!("{digits:0>least$}", least = least.min(10_000)),
                     None => digits,
                 };
                 signed(

@@ -46,6 +46,8 @@ async fn main(proc: Proc) -> i32 {
     }
     let decimals = |text: &String| text.split_once('.').map_or(0, |(_, d)| d.len());
     let decimals = numbers.iter().take(2).map(decimals).max().unwrap_or(0);
+    // Formats know no more than 65,535 digits.
+    let decimals = decimals.min(1_000);
     let widest = format!("{first:.decimals$}").len().max(format!("{last:.decimals$}").len());
     let (mut index, mut started) = (0_u64, false);
     loop {

@@ -70,6 +70,8 @@ fn words_quotes_and_parameters() {
     check("echo \"\" a \"\" b | cat", " a  b\n", 0);
     check("set -- a b c d; shift 2; echo $1 $#; echo ${10}", "c 2\n\n", 0);
     check("x=y; y=z; echo ${!x}; echo ${x@}", "z\nbash: line 1: ${x@}: bad substitution\n", 1);
+    let doubled = "x=aaaaaaaaaaaaaaaaaaaa; for i in {1..60}; do x=$x$x; done; echo no";
+    check(doubled, "bash: line 1: xrealloc: cannot allocate 20971520 bytes\n", 2);
 }
 
 #[test]

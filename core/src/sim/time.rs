@@ -14,12 +14,12 @@ pub struct Time(u64);
 impl Time {
     /// From whole seconds since the epoch.
     pub const fn from_secs(secs: u64) -> Self {
-        Time(secs * 1_000_000)
+        Time(secs.saturating_mul(1_000_000))
     }
 
     /// From milliseconds since the epoch.
     pub const fn from_millis(millis: u64) -> Self {
-        Time(millis * 1_000)
+        Time(millis.saturating_mul(1_000))
     }
 
     /// From microseconds since the epoch.

@@ -90,6 +90,7 @@ pub fn check(seed: u64, count: usize) -> Result<(), String> {
     let mut driver = sandbox(seed);
     for number in 0..count {
         let text = lines::draw(&mut chance);
+        println!("seed {seed}, line {number}: {text}");
         if text.contains("odd.yaml") {
             let path = "/home/learner/odd.yaml".to_owned();
             driver.input(Input::FileSave { path, text: manifests::draw(&mut chance) });

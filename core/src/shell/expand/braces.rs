@@ -114,7 +114,8 @@ fn range(items: &[Item]) -> Option<Vec<Vec<Item>>> {
     }
     let words: Vec<String> = if let (Ok(a), Ok(b)) = (from.parse::<i64>(), to.parse::<i64>()) {
         let padded = |t: &str| t.trim_start_matches('-').starts_with('0') && t.len() > 1;
-        let width = if padded(from) || padded(to) { from.len().max(to.len()) } else { 0 };
+        let width =
+            if padded(from) || padded(to) { from.len().max(to.len()).min(1_000) } else { 0 };
         if a.abs_diff(b) > MOST as u64 {
             return None;
         }

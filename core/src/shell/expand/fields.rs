@@ -30,17 +30,24 @@ pub struct Fields {
     current: Option<Field>,
     /// Whether a value ended in blanks, so that what follows is a field of its own.
     separated: bool,
+    /// Bytes of all fields.
+    size: usize,
 }
 
 impl Fields {
     /// Fields that are split at these characters.
     pub fn new(ifs: String) -> Self {
-        Fields { ifs: Some(ifs), done: Vec::new(), current: None, separated: false }
+        Fields { ifs: Some(ifs), done: Vec::new(), current: None, separated: false, size: 0 }
     }
 
     /// A single field.
     pub fn whole() -> Self {
-        Fields { ifs: None, done: Vec::new(), current: None, separated: false }
+        Fields { ifs: None, done: Vec::new(), current: None, separated: false, size: 0 }
+    }
+
+    /// How much text there is, in bytes.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Whether fields can be split here at all.
@@ -61,6 +68,7 @@ impl Fields {
         if text.is_empty() && !quoted {
             return;
         }
+        self.size += text.len();
         self.current.get_or_insert_default().0.push((text.to_string(), quoted));
     }
 

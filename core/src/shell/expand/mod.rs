@@ -18,6 +18,9 @@ use crate::machine::{Command, Fd, Proc, pipe};
 use fields::Fields;
 pub use glob::glob;
 
+/// So many bytes one word may become.
+const MOST_TEXT: usize = 16 << 20;
+
 type Fut<'a, T> = Pin<Box<dyn Future<Output = Result<T, Flow>> + 'a>>;
 
 impl Shell {
@@ -123,9 +126,19 @@ impl Shell {
                         out.value(&value.to_string(), quoted);
                     }
                 }
+                self.has_memory(proc, out.size()).await?;
             }
             Ok(())
         })
+    }
+
+    /// Text grows to [`MOST_TEXT`]; a machine has no more memory for one word.
+    async fn has_memory(&self, proc: &Proc, bytes: usize) -> Result<(), Flow> {
+        if bytes <= MOST_TEXT {
+            return Ok(());
+        }
+        self.complain(proc, &format!("xrealloc: cannot allocate {bytes} bytes")).await;
+        Err(Flow::Error(2))
     }
 
     fn home(&self, proc: &Proc, user: &str) -> Option<String> {
@@ -176,6 +189,7 @@ impl Shell {
                 break;
             }
             bytes.extend(more);
+            self.has_memory(proc, bytes.len()).await?;
         }
         let status = child.wait().await;
         self.status.set(status.code());
