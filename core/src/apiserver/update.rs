@@ -202,7 +202,12 @@ impl ApiServer {
                 auth::escalation::check(self, cx, kind, &*new, Some(&**old))?;
                 strategy.prepare_update(&scx, &mut *new, &**old);
             }
-            Subresource::Status => strategy.prepare_status_update(&mut *new, &**old),
+            Subresource::Status => {
+                strategy.prepare_status_update(&mut *new, &**old);
+                let attributes =
+                    admission::Attributes { api: self, request: cx, kind, old: Some(&**old) };
+                admission::status(&attributes, &*new)?;
+            }
             Subresource::Resize => {
                 if let Some(pod) = new.downcast_mut::<Pod>() {
                     strategy::pod::resize::prepare(pod, &**old);

@@ -5,7 +5,8 @@
 
 use std::{collections::BTreeMap, fmt::Write, rc::Rc};
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json, ser::PrettyFormatter};
 
 use super::{Inner, agent::Agent};
 use crate::{
@@ -27,6 +28,68 @@ fn not_found() -> Answer {
     text(404, "404 page not found\n")
 }
 
+/// What `/stats/summary` says. Models `pkg/apis/stats/v1alpha1` of the kubelet.
+#[derive(Serialize)]
+struct Summary {
+    node: NodeUsage,
+    pods: Vec<PodUsage>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeUsage {
+    node_name: String,
+    #[serde(flatten)]
+    used: Usage,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PodUsage {
+    pod_ref: PodRef,
+    start_time: Value,
+    containers: Vec<ContainerUsage>,
+    #[serde(flatten)]
+    used: Usage,
+}
+
+#[derive(Serialize)]
+struct PodRef {
+    name: String,
+    namespace: String,
+    uid: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerUsage {
+    name: String,
+    start_time: Value,
+    #[serde(flatten)]
+    used: Usage,
+}
+
+#[derive(Serialize)]
+struct Usage {
+    cpu: Cpu,
+    memory: Memory,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cpu {
+    time: Value,
+    usage_core_nano_seconds: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Memory {
+    time: Value,
+    usage_bytes: u64,
+    working_set_bytes: u64,
+}
+
 impl Agent {
     /// Answers a request.
     pub(super) fn answer(&self, method: &str, path: &str) -> Answer {
@@ -38,6 +101,7 @@ impl Agent {
             "/healthz" | "/healthz/log" | "/healthz/ping" | "/healthz/syncloop" => text(200, "ok"),
             "/metrics" => text(200, &me.metrics()),
             "/metrics/resource" => text(200, &me.resource_metrics()),
+            "/stats/summary" => (200, "application/json", me.summary()),
             "/pods" => (200, "application/json", me.pod_list().into_bytes()),
             path => match path.strip_prefix("/logs") {
                 Some(rest) if rest.is_empty() || rest.starts_with('/') => me.log_files(rest),
@@ -123,6 +187,69 @@ impl Inner {
         let name = "node_memory_working_set_bytes";
         out += &head(name, "Current working set of the node in bytes", "gauge");
         let _ = writeln!(out, "{name} {memory_sum} {millis}");
+        out
+    }
+
+    /// The same as a document, by pod. Models `pkg/kubelet/server/stats` (`Summary`), with processor
+    /// time and memory only: file systems and interfaces are not measured.
+    fn summary(&self) -> Vec<u8> {
+        let now = json!(self.sim.now().to_meta());
+        let running: Vec<Rc<Container>> = {
+            let containers = self.containers.borrow();
+            let all = containers.values().flatten();
+            all.filter(|c| c.status().state == State::Running).cloned().collect()
+        };
+        let used = |cpu: u64, memory: u64| Usage {
+            cpu: Cpu { time: now.clone(), usage_core_nano_seconds: cpu * 1000 },
+            memory: Memory { time: now.clone(), usage_bytes: memory, working_set_bytes: memory },
+        };
+        let (mut cpu_sum, mut memory_sum) = (self.machine.cpu_micros(), SYSTEM_MEMORY);
+        // By namespace and name: the containers, processor time and memory of each pod, and since when
+        // it runs.
+        let mut found: BTreeMap<(String, String), (Vec<ContainerUsage>, u64, u64, Time)> =
+            BTreeMap::new();
+        for container in &running {
+            let (cpu, memory) = (self.cpu_of(container), container.memory());
+            cpu_sum += cpu;
+            memory_sum += memory;
+            let Some(pod) = &container.spec.pod else { continue };
+            let start = container.status().started.unwrap_or(container.created);
+            let key = (pod.namespace.to_string(), pod.pod.to_string());
+            let entry = found.entry(key).or_insert((Vec::new(), 0, 0, start));
+            entry.1 += cpu;
+            entry.2 += memory;
+            entry.3 = entry.3.min(start);
+            // The sandbox has no name and counts for its pod only.
+            if !pod.container.is_empty() {
+                entry.0.push(ContainerUsage {
+                    name: pod.container.to_string(),
+                    start_time: json!(start.to_meta()),
+                    used: used(cpu, memory),
+                });
+            }
+        }
+        let mut pods = Vec::new();
+        for worker in self.workers.borrow().values() {
+            let pod = worker.pod();
+            let meta = pod.metadata();
+            let (Some(namespace), Some(name)) = (meta.namespace.clone(), meta.name.clone()) else {
+                continue;
+            };
+            let key = (namespace, name);
+            let Some((containers, cpu, memory, start)) = found.remove(&key) else { continue };
+            pods.push(PodUsage {
+                pod_ref: PodRef { name: key.1, namespace: key.0, uid: meta.uid.clone() },
+                start_time: json!(start.to_meta()),
+                containers,
+                used: used(cpu, memory),
+            });
+        }
+        let node = NodeUsage { node_name: self.node.to_string(), used: used(cpu_sum, memory_sum) };
+        let mut out = Vec::new();
+        let form = PrettyFormatter::with_indent(b" ");
+        let mut serializer = serde_json::Serializer::with_formatter(&mut out, form);
+        // Texts and numbers can always be written.
+        let _ = Summary { node, pods }.serialize(&mut serializer);
         out
     }
 

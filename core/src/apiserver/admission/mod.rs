@@ -6,6 +6,7 @@
 mod ingress_class;
 mod limit_ranger;
 mod namespace_lifecycle;
+mod node_restriction;
 mod node_taints;
 mod pod_security;
 pub mod policies;
@@ -59,6 +60,12 @@ pub const PLUGINS: &[Plugin] = &[
         name: "TaintNodesByCondition",
         admit: Some(node_taints::admit),
         delete: None,
+        commit: None,
+    },
+    Plugin {
+        name: "NodeRestriction",
+        admit: Some(node_restriction::admit),
+        delete: Some(node_restriction::delete),
         commit: None,
     },
     Plugin {
@@ -147,6 +154,11 @@ pub(super) fn admit(attributes: &Attributes, object: &mut dyn Object) -> Result<
 fn again(attributes: &Attributes, object: &mut dyn Object) -> Result<(), Status> {
     let before = PLUGINS.iter().take_while(|plugin| plugin.name != MUTATING_POLICIES);
     before.filter_map(|plugin| plugin.admit).try_for_each(|admit| admit(attributes, object))
+}
+
+/// Runs the plugins that look at new statuses.
+pub(super) fn status(attributes: &Attributes, object: &dyn Object) -> Result<(), Status> {
+    node_restriction::status(attributes, object)
 }
 
 /// Runs the plugins that look at new sizes of a running pod's containers.

@@ -237,6 +237,12 @@ impl ApiServer {
             schema,
             status: parts.is_some_and(|p| p.status.is_some()),
             scale,
+            selectable: version
+                .selectable_fields
+                .iter()
+                .flatten()
+                .map(|f| f.json_path.clone())
+                .collect(),
             columns: self.columns(version),
             is_storage: version.storage,
             deprecated,

@@ -27,6 +27,8 @@ pub struct Custom {
     pub status: bool,
     /// Paths of the replicas wanted, of those there and of the selector, if it scales.
     pub scale: Option<(String, String, String)>,
+    /// Paths of fields that can be selected by.
+    pub selectable: Vec<String>,
     /// Columns besides the name: type and path of each.
     pub columns: Vec<(Column, String, String)>,
     /// Whether this version says which fields are kept.
@@ -205,8 +207,14 @@ impl DynStrategy for Custom {
 
     fn deletion_begins(&self, _: &mut dyn Object) {}
 
-    fn field(&self, _: &dyn Object, _: &str) -> Option<String> {
-        None
+    fn field(&self, object: &dyn Object, path: &str) -> Option<String> {
+        let known = self.selectable.iter().find(|own| own.trim_start_matches('.') == path)?;
+        let whole = Value::Object(rest(object)?.clone());
+        Some(match path::find(&whole, known) {
+            Some(Value::String(text)) => text,
+            Some(Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        })
     }
 
     fn warnings(&self, _: &dyn Object, _: Option<&dyn Object>) -> Vec<String> {

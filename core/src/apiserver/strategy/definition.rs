@@ -4,8 +4,8 @@
 //! `pkg/registry/customresourcedefinition`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceConversion, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
-    JSONSchemaPropsOrBool,
+    CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionVersion,
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
 use super::{
@@ -219,6 +219,7 @@ fn versions(crd: &CustomResourceDefinition, at: &Path, errors: &mut Vec<FieldErr
         if let Some(why) = name_error(NameRule::Label1035, &version.name) {
             errors.push(FieldError::invalid_str(at.child("name"), &version.name, &why));
         }
+        selectable(version, &at.child("selectableFields"), errors);
         let at = at.child("schema");
         let at = at.child("openAPIV3Schema");
         let schema = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
@@ -239,6 +240,59 @@ fn versions(crd: &CustomResourceDefinition, at: &Path, errors: &mut Vec<FieldErr
                 structure(schema, &at, 0, errors);
                 broken(&to_value(schema), &at.to_string(), 0, errors);
             }
+        }
+    }
+}
+
+/// Fields to select by: texts, numbers and booleans of the schema. Models
+/// `ValidateCustomResourceSelectableFields`.
+fn selectable<'a>(
+    version: &'a CustomResourceDefinitionVersion,
+    at: &Path,
+    errors: &mut Vec<FieldError>,
+) {
+    const MOST: usize = 8;
+    let fields = version.selectable_fields.as_deref().unwrap_or_default();
+    if fields.len() > MOST {
+        errors.push(FieldError::too_many(at, fields.len() as u64, MOST as u64));
+    }
+    let root = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
+    for (i, field) in fields.iter().enumerate() {
+        let path = field.json_path.as_str();
+        let at = at.index(i);
+        let at = at.child("jsonPath");
+        if path.is_empty() {
+            errors.push(FieldError::required(at, ""));
+            continue;
+        }
+        let mut steps = path.split('.');
+        let starts = steps.next() == Some("");
+        let steps: Vec<&str> = steps.collect();
+        if starts && steps.first() == Some(&"metadata") {
+            let why = "must not point to fields in metadata";
+            errors.push(FieldError::invalid_str(at, path, why));
+            continue;
+        }
+        let step = |here: Option<&'a JSONSchemaProps>, step: &&str| {
+            here.and_then(|h| h.properties.as_ref()?.get(*step))
+        };
+        let found = steps.iter().fold(root, step);
+        match found.filter(|_| starts) {
+            None => {
+                let why = "is an invalid path: does not refer to a valid field";
+                errors.push(FieldError::invalid_str(at, path, why));
+            }
+            Some(leaf) => {
+                let kind = leaf.type_.as_deref().unwrap_or_default();
+                if !matches!(kind, "boolean" | "integer" | "string") {
+                    let why = "must point to a field of type string, boolean or integer. Enum \
+                               string fields and strings with formats are allowed.";
+                    errors.push(FieldError::invalid_str(at, path, why));
+                }
+            }
+        }
+        if fields.iter().take(i).any(|other| other.json_path == path) {
+            errors.push(FieldError::duplicate(at, crate::api::gofmt::quote(path)));
         }
     }
 }

@@ -115,6 +115,8 @@ static IMAGE: ImageDef = ImageDef {
 struct World {
     sim: Sim,
     client: Client,
+    /// The kubelet's own door, through which it may not do all that the tests do.
+    own: Client,
     machine: Rc<Machine>,
     engine: Engine,
     hub: Rc<Hub>,
@@ -124,7 +126,8 @@ struct World {
 fn world() -> World {
     let sim = Sim::new(7, Time::from_secs(1_700_000_000));
     let api = ApiServer::new(&sim);
-    let client = Client::system(&api, "node:node-1");
+    let client = Client::system(&api, "test");
+    let own = Client::system(&api, "node:node-1");
     for name in ["default", "kube-system", "kube-node-lease"] {
         let ns: Namespace = from_value(json!({"metadata": {"name": name}})).unwrap();
         client.create(ns).unwrap();
@@ -156,8 +159,8 @@ fn world() -> World {
         registries: Registries::new(&[&IMAGE]),
         programs: |name| [&BOX, &PAUSE].into_iter().find(|p| p.name == name),
     });
-    let hub = Hub::new(&client);
-    let mut world = World { sim, client, machine, engine, hub, kubelet: None };
+    let hub = Hub::new(&own);
+    let mut world = World { sim, client, own, machine, engine, hub, kubelet: None };
     world.start_kubelet(Vec::new());
     world
 }
@@ -165,7 +168,7 @@ fn world() -> World {
 impl World {
     fn start_kubelet(&mut self, static_pods: Vec<Pod>) {
         self.kubelet = Some(Kubelet::start(KubeletConfig {
-            client: self.client.clone(),
+            client: self.own.clone(),
             hub: self.hub.clone(),
             node_name: "node-1".into(),
             machine: self.machine.clone(),
