@@ -24,7 +24,7 @@ use crate::{
 
 /// How long a node must be gone before its pods are (`quarantineTime`).
 const QUARANTINE: Duration = Duration::from_secs(40);
-/// Looks happen at multiples of this (`gcCheckPeriod`).
+/// Looks happen so many seconds after the start, again and again (`gcCheckPeriod`).
 const PERIOD: u64 = 20;
 /// So many pods that have ended are kept (`--terminated-pod-gc-threshold`).
 const KEPT: usize = 12_500;
@@ -41,6 +41,7 @@ pub fn make(client: &Client) -> Box<dyn Controller> {
         ended: client.index::<Pod>(ended),
         gone: RefCell::default(),
         counting: Cell::new(false),
+        started: client.sim().now(),
     })
 }
 
@@ -58,6 +59,7 @@ struct PodGc {
     gone: RefCell<BTreeMap<Rc<str>, Time>>,
     /// Whether the next look will count pods that have ended.
     counting: Cell<bool>,
+    started: Time,
 }
 
 /// Keys: a node's name, a pod's namespace and name, or nothing for pods that have ended.
@@ -80,8 +82,9 @@ fn is_unscheduled_terminating(pod: &Pod) -> bool {
 impl PodGc {
     /// Asks for a key's turn at the first look from `due` on.
     fn look(&self, key: Key, due: Time, queue: &Queue) {
-        let seconds = due.as_secs().next_multiple_of(PERIOD).max(due.as_secs() + 1);
-        queue.add_after(key, Time::from_secs(seconds).since(self.client.sim().now()));
+        let passed = due.since(self.started).as_secs();
+        let at = self.started + Duration::from_secs((passed / PERIOD + 1) * PERIOD);
+        queue.add_after(key, at.since(self.client.sim().now()));
     }
 
     fn miss(&self, node: &str, queue: &Queue) {

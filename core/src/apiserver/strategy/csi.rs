@@ -1,5 +1,5 @@
 //! The rules of what storage drivers are known by: CSIDrivers, CSINodes, CSIStorageCapacities,
-//! VolumeAttachments, VolumeAttributesClasses. No driver runs here, so nothing is attached by them.
+//! VolumeAttachments, VolumeAttributesClasses.
 //!
 //! Models `pkg/apis/storage/{v1/defaults.go,validation}` and `pkg/registry/storage`.
 
