@@ -98,7 +98,7 @@ fn faults_are_causes_and_decisions_are_told_node_by_node() {
     let fault = story.roots.iter().find(|root| root.sort == "outside").unwrap();
     assert_eq!(fault.what, "fault: a container of pod/web is killed");
     let found = way(&fault.then, "container web started").unwrap();
-    assert_eq!(found[0], "container web exited with code 137 (minikube)");
+    assert_eq!(found[0], "container web exited with code 137 (on minikube)");
 }
 
 #[test]

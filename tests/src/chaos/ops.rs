@@ -1,9 +1,9 @@
 //! What can be done to a cluster, drawn from a seed.
 //!
-//! - [`crowd`]: what makes pods many or few, and pushes them aside.
-//! - [`order`]: how workloads change, and what belongs to what.
-//! - [`storage`]: volumes.
-//! - [`timed`]: work that ends, or begins by the clock.
+//! - [`crowd`][]: what makes pods many or few, and pushes them aside.
+//! - [`order`][]: how workloads change, and what belongs to what.
+//! - [`storage`][]: volumes.
+//! - [`timed`][]: work that ends, or begins by the clock.
 
 pub mod crowd;
 pub mod order;

@@ -49,6 +49,10 @@ const CHANCE: &[&str] = &[
     "nodeAffinity",
     "volumeHandle",
     "hostPathProvisionerIdentity",
+    "storage.kubernetes.io/csiProvisionerIdentity",
+    "persistentVolumeName",
+    "csi.alpha.kubernetes.io/node-id",
+    "attachmentMetadata",
     "volume.kubernetes.io/selected-node",
     // What was measured last.
     "currentMetrics",
@@ -76,6 +80,9 @@ pub fn state(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
             let drawn = (kind.kind == "IPAddress").then(String::new);
             let made = kind.kind == "PersistentVolume" && object.name().starts_with(MADE);
             let drawn = drawn.or_else(|| made.then(|| MADE.to_string()));
+            // Named after the volume, its driver and the node.
+            let attached = kind.kind == "VolumeAttachment";
+            let drawn = drawn.or_else(|| attached.then(String::new));
             let generated = drawn.or_else(|| object.metadata().generate_name.clone());
             let name = generated.unwrap_or_else(|| object.name().to_string());
             blank(&mut value, object.name(), &name);
