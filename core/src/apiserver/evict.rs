@@ -4,10 +4,7 @@
 
 use std::rc::Rc;
 
-use k8s_openapi::api::{
-    core::v1::{Pod, PodCondition},
-    policy::v1::PodDisruptionBudget,
-};
+use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 
 use super::{ApiServer, DeleteOptions, RequestCx, Subresource};
 use crate::api::{
@@ -37,7 +34,8 @@ impl ApiServer {
         }
         if disrupted(pod) && !cx.dry_run {
             let mut pod = pod.clone();
-            note(&mut pod, self.sim().now().to_meta());
+            let (reason, why) = ("EvictionByEvictionAPI", "Eviction API: evicting");
+            pods::disrupt(&mut pod, reason, why, self.sim().now());
             self.update(cx, Box::new(pod), Subresource::Status)?;
         }
         self.delete(cx, Pod::ID, namespace, name, options).map(|_| ())
@@ -131,19 +129,4 @@ fn disrupted(pod: &Pod) -> bool {
     placed
         && pod.metadata.deletion_timestamp.is_none()
         && !matches!(phase, Some("Succeeded" | "Failed"))
-}
-
-fn note(pod: &mut Pod, now: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time) {
-    let generation = pod.metadata.generation;
-    let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
-    conditions.retain(|c| c.type_ != "DisruptionTarget");
-    conditions.push(PodCondition {
-        type_: "DisruptionTarget".into(),
-        status: "True".into(),
-        reason: Some("EvictionByEvictionAPI".into()),
-        message: Some("Eviction API: evicting".into()),
-        last_transition_time: Some(now),
-        observed_generation: generation,
-        ..Default::default()
-    });
 }

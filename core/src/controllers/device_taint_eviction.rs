@@ -7,7 +7,7 @@
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use k8s_openapi::api::{
-    core::v1::{Pod, PodCondition},
+    core::v1::Pod,
     resource::v1::{DeviceTaint, DeviceToleration, ResourceClaim, ResourceSlice},
 };
 
@@ -103,17 +103,8 @@ impl Evictions {
         let reason = "DeviceTaintManagerEviction";
         self.events.event(pod, EventType::Normal, reason, "Deleting", "Marking for deletion");
         let mut new = pod.clone();
-        let conditions = new.status.get_or_insert_default().conditions.get_or_insert_default();
-        conditions.retain(|c| c.type_ != "DisruptionTarget");
-        conditions.push(PodCondition {
-            type_: "DisruptionTarget".into(),
-            status: "True".into(),
-            reason: Some("DeletionByDeviceTaintManager".into()),
-            message: Some("Device Taint manager: deleting due to NoExecute taint".into()),
-            last_transition_time: Some(self.client.sim().now().to_meta()),
-            observed_generation: pod.metadata.generation,
-            ..Default::default()
-        });
+        let why = "Device Taint manager: deleting due to NoExecute taint";
+        pods::disrupt(&mut new, "DeletionByDeviceTaintManager", why, self.client.sim().now());
         let uid = Some(object.uid().to_string());
         let options = DeleteOptions { uid, ..Default::default() };
         let written = self.client.update_status(new);

@@ -5,7 +5,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
-use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, Taint, Toleration};
+use k8s_openapi::api::core::v1::{Node, Pod, Taint, Toleration};
 
 use super::{
     framework::{Controller, Key, Queue},
@@ -60,17 +60,8 @@ impl Evictions {
         let text = format!("Marking for deletion Pod {}/{}", object.namespace(), object.name());
         self.events.event(pod, EventType::Normal, "TaintManagerEviction", &text);
         let mut new = pod.clone();
-        let conditions = new.status.get_or_insert_default().conditions.get_or_insert_default();
-        conditions.retain(|c| c.type_ != "DisruptionTarget");
-        conditions.push(PodCondition {
-            type_: "DisruptionTarget".into(),
-            status: "True".into(),
-            reason: Some("DeletionByTaintManager".into()),
-            message: Some("Taint manager: deleting due to NoExecute taint".into()),
-            last_transition_time: Some(self.client.sim().now().to_meta()),
-            observed_generation: pod.metadata.generation,
-            ..Default::default()
-        });
+        let why = "Taint manager: deleting due to NoExecute taint";
+        pods::disrupt(&mut new, "DeletionByTaintManager", why, self.client.sim().now());
         let options = DeleteOptions::default();
         let result = self
             .client

@@ -65,23 +65,6 @@ impl Inner {
     }
 }
 
-/// Settings of the kernel that pods may change as they like.
-/// Models `pkg/kubelet/sysctl/safe_sysctls.go`.
-const SAFE_SYSCTLS: &[&str] = &[
-    "kernel.shm_rmid_forced",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.ip_unprivileged_port_start",
-    "net.ipv4.ping_group_range",
-    "net.ipv4.tcp_fin_timeout",
-    "net.ipv4.tcp_keepalive_intvl",
-    "net.ipv4.tcp_keepalive_probes",
-    "net.ipv4.tcp_keepalive_time",
-    "net.ipv4.tcp_rmem",
-    "net.ipv4.tcp_syncookies",
-    "net.ipv4.tcp_wmem",
-];
-
 /// The first setting of the kernel that the pod may not change, and why.
 /// Models `pkg/kubelet/sysctl/allowlist.go`.
 fn forbidden_sysctl(spec: &PodSpec) -> Option<String> {
@@ -100,7 +83,7 @@ fn forbidden_sysctl(spec: &PodSpec) -> Option<String> {
                 .collect(),
             _ => sysctl.name.clone(),
         };
-        if !SAFE_SYSCTLS.contains(&name.as_str()) {
+        if !pods::SAFE_SYSCTLS.contains(&name.as_str()) {
             return Some(format!("\"{name}\" not allowlisted"));
         }
         let host = if name.starts_with("net.") { spec.host_network } else { spec.host_ipc };

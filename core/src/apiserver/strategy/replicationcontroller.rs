@@ -92,27 +92,15 @@ impl Strategy for ReplicationControllers {
     ) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let Some(s) = &new.status else { return errors };
-        status::counts(
-            &[
-                ("replicas", Some(s.replicas.into())),
-                ("fullyLabeledReplicas", s.fully_labeled_replicas.map(i64::from)),
-                ("readyReplicas", s.ready_replicas.map(i64::from)),
-                ("availableReplicas", s.available_replicas.map(i64::from)),
-                ("observedGeneration", s.observed_generation),
-            ],
-            &mut errors,
-        );
-        let (ready, available) = (s.ready_replicas.unwrap_or(0), s.available_replicas.unwrap_or(0));
-        let of = |field, n| (field, n, s.replicas, "status.replicas");
-        status::at_most(
-            &[
-                of("fullyLabeledReplicas", s.fully_labeled_replicas.unwrap_or(0)),
-                of("readyReplicas", ready),
-                of("availableReplicas", available),
-                ("availableReplicas", available, ready, "readyReplicas"),
-            ],
-            &mut errors,
-        );
+        let counted = status::Replicas {
+            all: s.replicas,
+            labeled: s.fully_labeled_replicas,
+            ready: s.ready_replicas,
+            available: s.available_replicas,
+            observed: s.observed_generation,
+            terminating: None,
+        };
+        status::replicas(&counted, &mut errors);
         errors
     }
 

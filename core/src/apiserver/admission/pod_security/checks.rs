@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::{
     Container, EphemeralContainer, PodSecurityContext, PodSpec, SecurityContext, Volume,
 };
 
+use crate::api::pods::SAFE_SYSCTLS;
+
 /// How much is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -255,22 +257,9 @@ fn se_linux(pod: &Pod) -> Option<Finding> {
 }
 
 fn sysctls(pod: &Pod) -> Option<Finding> {
-    const SAFE: &[&str] = &[
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.tcp_wmem",
-    ];
     let all = pod.context.iter().flat_map(|c| c.sysctls.iter().flatten());
-    let bad: Vec<&str> = all.map(|s| s.name.as_str()).filter(|n| !SAFE.contains(n)).collect();
+    let bad: Vec<&str> =
+        all.map(|s| s.name.as_str()).filter(|n| !SAFE_SYSCTLS.contains(n)).collect();
     if bad.is_empty() { None } else { finding("forbidden sysctls", bad.join(", ")) }
 }
 

@@ -29,6 +29,47 @@ pub fn at_most(limits: &[Limit], errors: &mut Vec<FieldError>) {
     }
 }
 
+/// What of all replicas a replica set or replication controller counts.
+pub struct Replicas {
+    /// All.
+    pub all: i32,
+    /// `fullyLabeledReplicas`
+    pub labeled: Option<i32>,
+    /// `readyReplicas`
+    pub ready: Option<i32>,
+    /// `availableReplicas`
+    pub available: Option<i32>,
+    /// `observedGeneration`
+    pub observed: Option<i64>,
+    /// `terminatingReplicas`
+    pub terminating: Option<i32>,
+}
+
+/// Such counts fit each other.
+pub fn replicas(of: &Replicas, errors: &mut Vec<FieldError>) {
+    counts(
+        &[
+            ("replicas", Some(of.all.into())),
+            ("fullyLabeledReplicas", of.labeled.map(i64::from)),
+            ("readyReplicas", of.ready.map(i64::from)),
+            ("availableReplicas", of.available.map(i64::from)),
+            ("observedGeneration", of.observed),
+            ("terminatingReplicas", of.terminating.map(i64::from)),
+        ],
+        errors,
+    );
+    let (ready, available) = (of.ready.unwrap_or(0), of.available.unwrap_or(0));
+    at_most(
+        &[
+            ("fullyLabeledReplicas", of.labeled.unwrap_or(0), of.all, "status.replicas"),
+            ("readyReplicas", ready, of.all, "status.replicas"),
+            ("availableReplicas", available, of.all, "status.replicas"),
+            ("availableReplicas", available, ready, "readyReplicas"),
+        ],
+        errors,
+    );
+}
+
 /// Collisions of hashes are counted up only.
 pub fn collisions(new: Option<i32>, old: Option<i32>, errors: &mut Vec<FieldError>) {
     let fewer = match (new, old) {
