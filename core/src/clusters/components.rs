@@ -182,6 +182,7 @@ async fn apiserver(proc: Proc) -> i32 {
         proc.eprint(&format!("E {error}\n")).await;
         return 1;
     }
+    let _keeper = install::Keeper::start(&client, node.cluster.layout);
     let health: Handler = Rc::new(|request, _| api_endpoint::healthy(request.route()));
     api_endpoint::serve(&proc, &client, 8443, &health);
     node.cluster.serve();

@@ -1,10 +1,11 @@
 //! What a new cluster is given: static pods, the API server's own objects, DNS and the proxy.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{Node, Pod, ServiceAccount},
+    core::v1::{Endpoints, Namespace, Node, Pod, Service, ServiceAccount},
+    discovery::v1::EndpointSlice,
 };
 
 use serde_json::Value;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::{join, minikube::Layout};
 use crate::{
     api::{Status, Typed, base64, yaml},
-    client::{Client, DeleteOptions, FieldValidation},
+    client::{Client, DeleteOptions, FieldValidation, Op, Subscription},
 };
 
 /// How long the token is good with which a cluster is made.
@@ -26,12 +27,46 @@ pub const STATIC_PODS: &[(&str, &str)] = &[
     ("kube-scheduler", include_str!("manifests/kube-scheduler.yaml")),
 ];
 
-/// What the API server makes sure is there whenever it starts.
-pub fn bootstrap(client: &Client, layout: &Layout) -> Result<(), String> {
+/// The API server's own objects: namespaces, and the service by which pods reach it.
+fn own_objects(client: &Client, layout: &Layout) -> Result<(), String> {
     // The manifests are minikube's.
     let address = layout.first.to_string();
     let text = include_str!("manifests/bootstrap.yaml").replace("192.168.49.2", &address);
-    create_missing(client, &text, |_| true)?;
+    create_missing(client, &text, |_| true)
+}
+
+/// Looks after the API server's own objects until it is dropped: who deletes one has it back.
+pub struct Keeper(#[expect(dead_code, reason = "held, not read")] (Rc<()>, Subscription));
+
+impl Keeper {
+    /// Begins. Models `pkg/controlplane/controller/kubernetesservice`, which looks every 10 seconds,
+    /// and `…/systemnamespaces`, every minute.
+    pub fn start(client: &Client, layout: &'static Layout) -> Keeper {
+        let alive = Rc::new(());
+        let (weak, began, own) = (Rc::downgrade(&alive), client.sim().now(), client.clone());
+        let kinds = [Service::ID, Endpoints::ID, EndpointSlice::ID, Namespace::ID];
+        let subscription = client.on_change(&kinds, move |change| {
+            let (object, is_namespace) = (&change.object, change.kind == Namespace::ID);
+            let is_own = object.namespace() == "default" && object.name() == "kubernetes";
+            if change.op != Op::Deleted || !(is_own || is_namespace) {
+                return;
+            }
+            let period = if is_namespace { 60_000 } else { 10_000 };
+            let passed = own.sim().now().since(began).as_millis() as u64 % period;
+            let (weak, own) = (weak.clone(), own.clone());
+            own.sim().clone().after(Duration::from_millis(period - passed), move || {
+                if weak.upgrade().is_some() {
+                    let _ = own_objects(&own, layout);
+                }
+            });
+        });
+        Keeper((alive, subscription))
+    }
+}
+
+/// What the API server makes sure is there whenever it starts.
+pub fn bootstrap(client: &Client, layout: &Layout) -> Result<(), String> {
+    own_objects(client, layout)?;
     create_missing(client, include_str!("manifests/flowcontrol.yaml"), |_| true)?;
     client.ensure_policy().map_err(|error| error.message)
 }
